@@ -18,7 +18,7 @@ from measuring import machine_line, markdown_table
 from scipy.special import expit
 
 from abl.decide.intervals import difference_interval, patient_interval
-from abl.decide.metrics import metric_named
+from abl.decide.metric_names import metric_named
 from abl.decide.replicates import Scores
 
 # those that depend on the share of positives, then some that do not

@@ -116,7 +116,7 @@ class FoldTrainer:
 
     def scores(self, point: Mapping[str, Any]) -> list[float]:
         """Validation AUC on every fold."""
-        from abl.decide.metrics import metric_named
+        from abl.decide.metric_names import metric_named
         from abl.runner.execute import run_stage
 
         found = []

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from abl.decide.metrics import metric
+from abl.decide.metric_registry import metric
 from abl.decide.rules import rule
 from abl.errors import InputError
 from abl.nets.attention_variants import variant

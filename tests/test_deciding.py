@@ -14,7 +14,7 @@ from abl.app.deciding import command
 from abl.app.deciding.asked import Asked, read_costs
 from abl.data.predictions.prediction_file import read_prediction_table
 from abl.decide.curves import best_threshold, threshold_curve
-from abl.decide.metrics import scores
+from abl.decide.metric_names import scores
 from abl.decide.rules import confidence
 from abl.errors import InputError
 from ruled import apply_rule

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from abl.decide.metrics import scores
+from abl.decide.metric_names import scores
 from abl.decide.reliability import Calibration, fit_calibration
 from abl.errors import InputError
 

@@ -9,7 +9,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from abl.decide.curves import best_threshold, choose_threshold, threshold_curve
-from abl.decide.metrics import METRICS, scores
+from abl.decide.metric_names import scores
+from abl.decide.metrics import METRICS
 from abl.decide.ranking import auc_along_path
 from abl.decide.rules import RULES, confidence, threshold_value
 from abl.errors import InputError

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from abl.decide.check import at_least
 from abl.decide.cutoffs import best_cutoff, cutoff_by
 from abl.decide.decision import with_cutoff_at_half
-from abl.decide.metrics import metric_named
+from abl.decide.metric_names import metric_named
 from abl.errors import InputError
 
 SCORES = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 20)), min_size=2, max_size=40)

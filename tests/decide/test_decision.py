@@ -17,7 +17,7 @@ from abl.decide.decision import (
     histogram_threshold,
     spread,
 )
-from abl.decide.metrics import scores
+from abl.decide.metric_names import scores
 from abl.decide.rules import RULES, confidence, threshold_value
 from abl.errors import InputError
 from ruled import apply_rule

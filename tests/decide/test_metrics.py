@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from abl.decide.check import largest_class
 from abl.decide.confusion import confusion_matrix
-from abl.decide.metrics import METRICS, metric_named, scores
+from abl.decide.metric_names import metric_named, scores
+from abl.decide.metrics import METRICS
 from abl.errors import InputError
 from abl.spec.class_metrics import with_position
 

@@ -10,7 +10,7 @@ import statsmodels.api as sm
 from hypothesis import given
 from hypothesis import strategies as st
 
-from abl.decide.metrics import metric_named
+from abl.decide.metric_names import metric_named
 from abl.decide.net_benefit import net_benefit, net_benefit_of_all
 from abl.decide.reliability import calibration_intercept
 

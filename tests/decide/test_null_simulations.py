@@ -13,7 +13,7 @@ from simulated_arms import Truth, arms
 from abl.decide.check import largest_class
 from abl.decide.comparison import Contrast, comparisons
 from abl.decide.intervals import difference_interval, patient_interval
-from abl.decide.metrics import scores
+from abl.decide.metric_names import scores
 from abl.decide.paired_tests import delong_test, mcnemar_test
 
 FEW = (35, 7, 3)

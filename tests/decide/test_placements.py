@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from abl.decide import placements, shared_tests
 from abl.decide.comparison import Contrast, comparisons
 from abl.decide.intervals import difference_interval, patient_interval
-from abl.decide.metrics import metric_named
+from abl.decide.metric_names import metric_named
 from abl.decide.placements import placed_among_others, ranked_auc
 from abl.decide.ranking import twice_below
 from abl.decide.replicates import Scores, replicate_scores

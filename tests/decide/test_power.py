@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from abl.decide.metrics import metric_named
+from abl.decide.metric_names import metric_named
 from abl.decide.power import detectable_difference
 from abl.decide.ranking import auc
 from abl.studies.shared.plan_notes import power_notes, verdict_note

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from abl.decide.metrics import METRICS, metric_named, scores
+from abl.decide.metric_names import metric_named, scores
+from abl.decide.metrics import METRICS
 from abl.report.labels import metric_label
 
 

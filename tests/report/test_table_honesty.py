@@ -13,7 +13,8 @@ import pytest
 
 from abl.app.keeping import rendered
 from abl.decide.intervals import cell_of
-from abl.decide.metrics import METRICS, metric
+from abl.decide.metric_registry import metric
+from abl.decide.metrics import METRICS
 from abl.decide.replicates import KEYS
 from abl.plan.outcome import ArmOutcome, Cell, Comparison, Facts, Outcome
 from abl.plan.outcome_json import outcome_from_json, outcome_to_json

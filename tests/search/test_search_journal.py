@@ -14,7 +14,7 @@ from abl.decide import chooser as decision_search
 from abl.decide.chooser import DecisionOptions, pareto_front
 from abl.decide.curves import best_threshold
 from abl.decide.decision import Decision, decide, expected_cost
-from abl.decide.metrics import scores
+from abl.decide.metric_names import scores
 from abl.errors import InputError
 from abl.search import samplers
 from abl.search.generations import Asking, Generations, Told

@@ -13,7 +13,7 @@ from transfer_sweeps import load, run
 from abl.app.results import kept_analysis
 from abl.app.sweep_result import SweepResult
 from abl.decide.intervals import patient_interval
-from abl.decide.metrics import Metric
+from abl.decide.metric_registry import Metric
 from abl.decide.replicates import Scores
 from abl.errors import InputError
 from abl.plan.graph import Plan

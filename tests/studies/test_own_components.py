@@ -38,7 +38,7 @@ import math
 import numpy as np
 from torch import nn
 
-from abl.decide.metrics import metric
+from abl.decide.metric_registry import metric
 from abl.decide.rules import rule
 from abl.nets.registry import network
 from beside import widened

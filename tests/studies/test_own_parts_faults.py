@@ -12,7 +12,7 @@ from abl.nets.user_module import load_module, unload_module
 from tiny_sweeps import write_sweep
 
 IMPORTS = """from torch import nn
-from abl.decide.metrics import metric
+from abl.decide.metric_registry import metric
 from abl.decide.rules import rule
 from abl.nets.attention_variants import variant
 from abl.nets.fusion import fusion

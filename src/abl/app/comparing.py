@@ -11,11 +11,11 @@ import pandas as pd
 
 from abl.app.results import arm_predictions, outcome_folder, outcome_named
 from abl.data.load import load_dataset, manifest_of
-from abl.data.outputs import Output, refuse_outputs
 from abl.decide.contributions import DRAWS
 from abl.decide.replicates import KEYS
 from abl.decide.verdicts import A_CONTROL, NOT_OUT_OF_FOLD
 from abl.errors import InputError, Problem, raise_if_any
+from abl.outputs import Output, refuse_outputs
 from abl.plan.outcome import ArmOutcome, Outcome
 from abl.record.store import Store
 from abl.report.labels import cluster_word, is_metric, one_line, own_label

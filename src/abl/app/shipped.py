@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 import abl
-from abl.data.outputs import Output, json_called, refuse_outputs, unwritable_told
 from abl.errors import InputError, nearest
+from abl.outputs import Output, json_called, refuse_outputs, unwritable_told
 from abl.record.done import write_atomically
 from abl.spec.reference import SCHEMA_TITLE
 from abl.spec.yaml_file import read_with_faults

@@ -9,11 +9,12 @@ import pandas as pd
 
 from abl.app.loaded import LoadedSweep
 from abl.data.dataset import PAIR
+from abl.data.files_of_set import files_in_set
 from abl.data.load import images_of, manifest_of
-from abl.data.outputs import TABLES, Output, files_in_set, refuse_outputs, table_columns
 from abl.data.predictions.prediction_rows import checked_output, same_file, write_prediction_table
 from abl.data.splits.splits import Split
 from abl.errors import InputError
+from abl.outputs import TABLES, Output, refuse_outputs, table_columns
 from abl.report.labels import counted
 from abl.stages.inputs import OpenData, Workspace
 

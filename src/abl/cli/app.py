@@ -210,7 +210,7 @@ def write_out(path: Path, text: str) -> None:
     """Writes the file that `--out` names, which has passed `refuse_outputs`. Raises InputError if
     it cannot be written.
     """
-    from abl.data.outputs import unwritable_told
+    from abl.outputs import unwritable_told
     from abl.record.done import write_atomically
 
     with unwritable_told(f"--out {path}"):

@@ -66,7 +66,7 @@ def schema(
 ) -> None:
     """Write the JSON Schema of sweep files, for editors."""
     from abl.app.watching import full_reference, full_schema
-    from abl.data.outputs import Output, json_called, refuse_outputs, text_that_begins
+    from abl.outputs import Output, json_called, refuse_outputs, text_that_begins
     from abl.spec.reference import PAGE_TITLE, SCHEMA_TITLE
 
     if out is not None:

@@ -11,7 +11,8 @@ import numpy as np
 from abl.decide.check import Floats, largest_class
 from abl.decide.contributions import DRAWS as BOOTSTRAPS
 from abl.decide.measured import Measured
-from abl.decide.metrics import Metric, metric_named
+from abl.decide.metric_names import metric_named
+from abl.decide.metric_registry import Metric
 from abl.decide.multiple_testing import (
     DRAWS,
     all_pairs_level,

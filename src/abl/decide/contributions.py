@@ -22,7 +22,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from abl.decide.check import Floats, Ints, largest_class
-from abl.decide.metrics import METRICS, Metric
+from abl.decide.metric_registry import Metric
+from abl.decide.metrics import METRICS
 from abl.decide.placements import placed_among_others, ranked_auc
 from abl.decide.replicates import (
     Scores,
@@ -130,7 +131,7 @@ def weights_for(
     if has_derivative(metric):
         return None
     rng = np.random.default_rng([seed, len(design.patients), len(design.replicates)])
-    return bootstrap_weights(design.patients.strata, draws, rng, sizes_vary=True)
+    return bootstrap_weights(design.patients.strata, draws, rng)
 
 
 def confusion_of(arm: Sequence[Scores]) -> Floats:

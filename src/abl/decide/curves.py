@@ -12,7 +12,9 @@ from numpy.typing import ArrayLike
 
 from abl.decide import ranking
 from abl.decide.check import Floats, Ints, checked_labels, largest_class
-from abl.decide.metrics import METRICS, Metric, metric_named
+from abl.decide.metric_names import metric_named
+from abl.decide.metric_registry import Metric
+from abl.decide.metrics import METRICS
 from abl.decide.rules import Threshold, rule_named, rule_path, threshold_value
 from abl.errors import InputError, nearest
 

@@ -11,7 +11,7 @@ import numpy as np
 from abl.decide.check import DIGITS, Floats, Ints, comparable
 from abl.decide.confusion import OfConfusion
 from abl.decide.decision import TIE_RULE
-from abl.decide.metrics import metric_named
+from abl.decide.metric_names import metric_named
 from abl.errors import InputError
 
 HALF = "half"  # in place of a metric: no choice, the class is the more probable one

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from abl.decide.check import Bools, Floats, checked_labels, largest_class, margin
 from abl.decide.decision import MIXED, OWN_WEIGHT, TIE_RULE, Decision, DecisionInputs, checked_costs
-from abl.decide.metrics import metric_named
+from abl.decide.metric_names import metric_named
 from abl.decide.rules import FALSE_THRESHOLD
 from abl.errors import InputError, Problem, nearest, raise_if_any
 from abl.search.samplers import Direction

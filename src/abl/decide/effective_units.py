@@ -6,7 +6,7 @@ import numpy as np
 
 from abl.decide.check import Floats
 from abl.decide.contributions import confusion_of, gradient, smoothed
-from abl.decide.metrics import Metric
+from abl.decide.metric_registry import Metric
 from abl.decide.replicates import ArmScores
 from abl.decide.score_intervals import plain_interval, wilson
 from abl.decide.shared_tests import SharedTests

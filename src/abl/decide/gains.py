@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from abl.decide.measured import Measured
-from abl.decide.metrics import metric_named
+from abl.decide.metric_names import metric_named
 from abl.decide.replicates import ArmScores
 
 

@@ -12,7 +12,8 @@ import pandas as pd
 
 from abl.decide.contributions import DRAWS
 from abl.decide.measured import Measured
-from abl.decide.metrics import Metric, metric_named
+from abl.decide.metric_names import metric_named
+from abl.decide.metric_registry import Metric
 from abl.decide.replicates import (
     KEYS,
     ArmScores,

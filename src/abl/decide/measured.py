@@ -29,7 +29,7 @@ from abl.decide.effective_units import (
     unseen_variance,
     widened,
 )
-from abl.decide.metrics import Metric
+from abl.decide.metric_registry import Metric
 from abl.decide.mover import sides
 from abl.decide.paired_differences import Differences
 from abl.decide.replicates import ArmScores, checked_pair_of_arms

@@ -23,7 +23,8 @@ from abl.decide.intervals import (
     LEVEL,
     RESAMPLES,
 )
-from abl.decide.metrics import METRICS, metric_named
+from abl.decide.metric_names import metric_named
+from abl.decide.metrics import METRICS
 from abl.decide.replicates import (
     MOST_PATIENTS_IN_A_MATRIX,
     ArmScores,
@@ -73,10 +74,10 @@ def optimum_over(
 ) -> Optimum:
     """The arm with the best mean metric, and an interval of its position by resampling patients.
 
-    Patients are drawn within their classes and, with three or more, seeds (`seed_resampling`);
-    every draw is the same for all arms, so that what makes a patient easy for each of them does
-    not move the optimum. In each draw the best arm is found again: the interval runs between the
-    outer percentiles of its position. Of equal arms the first counts.
+    Patients are drawn as they come and, with three or more, seeds (`seed_resampling`); every draw
+    is the same for all arms, so that what makes a patient easy for each of them does not move the
+    optimum. In each draw the best arm is found again: the interval runs between the outer
+    percentiles of its position. Of equal arms the first counts.
 
     Args:
         arms: One for each value of the axis, in its order.

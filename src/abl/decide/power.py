@@ -12,7 +12,7 @@ import numpy as np
 
 from abl.decide.contributions import gradient
 from abl.decide.distributions import t_quantile_of_one
-from abl.decide.metrics import Metric
+from abl.decide.metric_registry import Metric
 from abl.decide.score_intervals import LEVEL
 
 # about which two arms are taken to lie, and the chance of telling them apart

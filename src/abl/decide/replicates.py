@@ -12,7 +12,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from abl.decide.check import Bools, Floats, Ints, checked_pair, largest_class
-from abl.decide.metrics import METRICS, Metric, metric_named
+from abl.decide.metric_names import metric_named
+from abl.decide.metric_registry import Metric
+from abl.decide.metrics import METRICS
 from abl.decide.placements import ranked_auc
 from abl.errors import InputError
 
@@ -226,17 +228,12 @@ class WeightedArm:
         )
 
 
-def bootstrap_weights(
-    strata: Ints, resamples: int, rng: np.random.Generator, *, sizes_vary: bool = False
-) -> Floats:
-    """(B, P) how often each patient counts, each stratum with its own size in all.
+def bootstrap_weights(strata: Ints, resamples: int, rng: np.random.Generator) -> Floats:
+    """(B, P) how often each patient counts, drawn as patients come: how many of each stratum is
+    drawn first, at least one, so that what needs every class stays defined.
 
     n - 1 of a stratum's n patients are drawn and scaled to n: drawing n makes intervals too narrow
     by sqrt((n - 1) / n) (Hesterberg, "Unbiasing the bootstrap", 2004).
-
-    Args:
-        sizes_vary: How many of a stratum come is drawn too, as of patients who come as they are;
-            at least one of each, so that what needs every class stays defined.
     """
     weights = np.zeros((resamples, len(strata)))
     for stratum in np.unique(strata):
@@ -247,11 +244,9 @@ def bootstrap_weights(
         else:
             scale = size / (size - 1)
             weights[:, members] = scale * draw_counts(size, resamples, rng, draws=size - 1)
-    if sizes_vary:
-        _, stratum, sizes = np.unique(strata, return_inverse=True, return_counts=True)
-        came = np.maximum(rng.multinomial(len(strata), sizes / len(strata), resamples), 1)
-        weights *= (came / sizes)[:, stratum]
-    return weights
+    _, stratum, sizes = np.unique(strata, return_inverse=True, return_counts=True)
+    came = np.maximum(rng.multinomial(len(strata), sizes / len(strata), resamples), 1)
+    return weights * (came / sizes)[:, stratum]
 
 
 def draw_counts(

@@ -12,7 +12,7 @@ import numpy as np
 import scipy
 
 from abl.decide.check import Floats, Ints, largest_class, margin
-from abl.decide.metrics import SHARE, metric
+from abl.decide.metric_registry import SHARE, metric
 
 
 @metric("aurc", label="AURC", higher_is_better=False, bounds=SHARE)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from abl.decide.contributions import gradient
-from abl.decide.metrics import metric_named
+from abl.decide.metric_names import metric_named
 from abl.errors import InputError
 
 

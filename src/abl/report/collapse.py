@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from abl.decide.check import Floats, largest_class
-from abl.decide.metrics import metric_named
+from abl.decide.metric_names import metric_named
 from abl.decide.replicates import Scores, replicate_scores
 from abl.plan.outcome import ArmOutcome, Outcome
 from abl.report.labels import label_in, scale_of

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from abl.decide.metrics import Metric, metric_named
+from abl.decide.metric_names import metric_named
+from abl.decide.metric_registry import Metric
 from abl.decide.verdicts import SIGNIFICANT
 from abl.errors import InputError
 from abl.plan.outcome import ArmOutcome, Outcome

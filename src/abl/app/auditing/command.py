@@ -14,12 +14,12 @@ from abl.app.auditing.contradictions import Contradiction, contradicting_duplica
 from abl.app.auditing.reading import ReadRuns, read_runs
 from abl.app.auditing.text import audit_text
 from abl.app.auditing.warnings import warnings_of
-from abl.data.outputs import TABLES, Output, refuse_outputs, table_with
 from abl.data.predictions.prediction_rows import checked_output, write_prediction_table
 from abl.data.tables.rows import class_name_problems
 from abl.decide.audit.appearances import appearances_of
 from abl.decide.audit.label_audit import FLAG_RULES, FlagRule, LabelAudit, audit_of
 from abl.errors import InputError, Problem, nearest, raise_if_any
+from abl.outputs import TABLES, Output, refuse_outputs, table_with
 
 # columns by which a file of `--out` is known
 _OWN = ("image", "error_rate", "score", "flagged", "above", "said", "seen", "wrong")

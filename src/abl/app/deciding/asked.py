@@ -9,14 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
-from abl.data.outputs import TABLES, Output, refuse_outputs, table_with
 from abl.data.tables.rows import class_name_problems
 from abl.decide.chooser import written_share
 from abl.decide.decision_space import PARAMETERS
-from abl.decide.metrics import METRICS, metric_named
+from abl.decide.metric_names import metric_named
+from abl.decide.metrics import METRICS
 from abl.decide.promise import Promise
 from abl.decide.rules import FALSE_THRESHOLD, RULES, threshold_value
 from abl.errors import InputError, Problem, nearest, raise_if_any
+from abl.outputs import TABLES, Output, refuse_outputs, table_with
 from abl.search.samplers import SamplerName, asking_samplers
 
 FORMATS = ("text", "md", "csv", "json")

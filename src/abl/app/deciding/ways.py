@@ -19,7 +19,7 @@ from abl.decide.chooser import Chooser, Chosen, DecisionOptions
 from abl.decide.decision import MIXED, decide, expected_cost
 from abl.decide.decision_space import PAPERS_THRESHOLD
 from abl.decide.intervals import patient_interval
-from abl.decide.metrics import metric_named
+from abl.decide.metric_names import metric_named
 from abl.decide.optimism import Optimism, optimism_of
 from abl.decide.promise import Promise, promised_risk
 from abl.decide.replicates import Scores

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from abl.app.init.design import FirstDesign
 from abl.app.init.found import FoundSet
 from abl.app.init.machine import MINUTES, Machine
-from abl.decide.metrics import metric_named
+from abl.decide.metric_names import metric_named
 from abl.decide.power import detectable_difference
 from abl.report.labels import time_label
 from abl.studies.shared.plan_notes import power_notes, verdict_note

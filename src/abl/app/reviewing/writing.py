@@ -23,10 +23,10 @@ from abl.app.reviewing.map_overlays import maps_over_images
 from abl.app.reviewing.review_page import ActivationMap, Card, review_page
 from abl.app.reviewing.reviewed_data import SIDE, ReviewedData, reviewed_data
 from abl.app.reviewing.sheet import ANSWERS
-from abl.data.outputs import Output, refuse_outputs
 from abl.data.tables.rows import read_rows
 from abl.decide.audit.appearances import Appearances
 from abl.errors import InputError
+from abl.outputs import Output, refuse_outputs
 from abl.plan.outcome import Outcome
 from abl.record.done import write_atomically
 from abl.record.store import Store

@@ -17,9 +17,9 @@ from abl.data.annotations.places import STORED, UPRIGHT
 from abl.data.annotations.report import imported_text, reasons_text
 from abl.data.annotations.rows import Account, labelled, rows_of
 from abl.data.annotations.writing import ManifestWriter, refuse_to_overwrite
-from abl.data.outputs import Output, refuse_outputs
 from abl.data.tables.rows import first_of_each_kind
 from abl.errors import InputError, Problem, nearest, raise_if_any
+from abl.outputs import Output, refuse_outputs
 
 NO_PATIENTS = "none"
 

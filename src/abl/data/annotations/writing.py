@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 import shutil
 import uuid
 from collections import Counter
@@ -19,6 +18,7 @@ from abl.data.annotations.values import name_of
 from abl.data.dataset import BOX, ROI
 from abl.data.manifest import ALIASES, COMPUTED
 from abl.errors import InputError, Problem
+from abl.scratch import written_whole
 
 RESERVED = {
     *("image", "label", "patient", "nodule", "mask", "image2", "regions"),
@@ -90,22 +90,18 @@ class ManifestWriter:
         names = list(dict.fromkeys(name for row in self._rows for name in row))
         # a column that no row fills says nothing, and an empty `patient` would be a fault
         names = [name for name in names if any(row.get(name) for row in self._rows)]
-        fresh = self.out.with_name(f".{self.out.name}.{uuid.uuid4().hex}")
-        try:
+        old = self._fresh.with_name(f"{self._fresh.name}.old")
+        with written_whole(self.out) as fresh:
             with fresh.open("w", encoding="utf-8", newline="") as file:
                 table = csv.DictWriter(file, names, restval="", extrasaction="ignore")
                 table.writeheader()
                 table.writerows(self._rows)
-            old = self._fresh.with_name(f"{self._fresh.name}.old")
             if self.masks.exists():
                 self.masks.rename(old)
             if self._fresh.exists():
                 (self._fresh / WRITTEN).write_text("written by abl data import\n")
                 self._fresh.rename(self.masks)
-            os.replace(fresh, self.out)
-            shutil.rmtree(old, ignore_errors=True)
-        finally:
-            fresh.unlink(missing_ok=True)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def refuse_to_overwrite(out: Path, masks: Path, force: bool) -> None:

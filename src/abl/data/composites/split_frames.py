@@ -12,19 +12,19 @@ from PIL import Image
 
 from abl.data.composites.composite_regions import Region, colour_region, twin_region
 from abl.data.dataset import BOX, Dataset, ImageSource
+from abl.data.files_of_set import files_in_set
 from abl.data.manifest import load_manifest
-from abl.data.outputs import (
-    files_in_set,
-    folder_whole,
-    refuse_folder,
-    refuse_outputs,
-    sheet_output,
-)
 from abl.data.tables.rows import CLASSES_OPTION, class_name_problems, read_rows
 from abl.data.tissue.tissue_files import moved_boxes, png_names
 from abl.data.tissue.tissue_sheet import write_sheet
 from abl.data.workers import mapped_over
 from abl.errors import InputError, Problem, raise_if_any
+from abl.outputs import (
+    folder_whole,
+    refuse_folder,
+    refuse_outputs,
+    sheet_output,
+)
 
 CHUNK, WORTH = 16, 100  # images a job; images that take as long as the start of a process
 MANIFEST = "pairs.csv"  # as the sweeps of pairs ask for

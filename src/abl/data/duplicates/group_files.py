@@ -16,19 +16,19 @@ from abl.data.checks.second_images import second_files
 from abl.data.dataset import GROUP, Dataset
 from abl.data.duplicates.grouping import FoundGroup, found_groups, manifest_pairs
 from abl.data.duplicates.near_duplicates import IMAGE, THRESHOLD, image_words
+from abl.data.files_of_set import files_in_set
 from abl.data.manifest import load_manifest
-from abl.data.outputs import (
-    PICTURES,
-    TABLES,
-    Output,
-    files_in_set,
-    refuse_outputs,
-    write_drawing,
-)
 from abl.data.predictions.prediction_rows import checked_output
 from abl.data.tables.folder_rows import folder_rows
 from abl.data.tables.rows import CLASSES_OPTION, class_name_problems, read_rows
 from abl.errors import InputError, Problem, raise_if_any
+from abl.outputs import (
+    PICTURES,
+    TABLES,
+    Output,
+    refuse_outputs,
+    write_drawing,
+)
 from abl.scratch import scratch_folder
 
 LISTED = 20  # groups in words

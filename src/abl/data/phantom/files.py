@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abl.data.dataset import BOX, ROI
-from abl.data.outputs import folder_whole
 from abl.data.phantom import model
 from abl.data.phantom.draws import ANGLES, CENTRES, PLANES, drawn
 from abl.data.phantom.rendering import IMAGES, tissue_columns
 from abl.data.workers import mapped_over
 from abl.errors import InputError
+from abl.outputs import folder_whole
 from abl.spec.data import Phantom
 
 if TYPE_CHECKING:  # processes that only render need not import pandas

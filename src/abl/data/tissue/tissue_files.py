@@ -17,11 +17,11 @@ from abl.data.manifest import ALIASES, PATHS
 from abl.data.masks.columns import further_columns, mask_paths
 from abl.data.masks.masks_read import has_mask, masks_read
 from abl.data.masks.source import mask_source
-from abl.data.outputs import folder_whole, refuse_folder
 from abl.data.tables.rows import Rows
 from abl.data.tissue.tissue_regions import TISSUE_VERSION
 from abl.data.workers import mapped_over
 from abl.errors import Problem, raise_if_any
+from abl.outputs import folder_whole, refuse_folder
 
 CHUNK = 16  # images a job
 WORTH = 100  # images that take as long as the start of a process

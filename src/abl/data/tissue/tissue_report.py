@@ -14,11 +14,11 @@ from abl.data.arrays import image_array, tissue_boxes
 from abl.data.checks.image_checks import check_images
 from abl.data.crops import areas_of, nothing_found
 from abl.data.dataset import BOX, ROI, Dataset, ImageSource
+from abl.data.files_of_set import files_in_set
 from abl.data.manifest import load_manifest
 from abl.data.masks.masks_read import has_mask, masks_read
 from abl.data.masks.rule import AS_THEY_ARE, MaskRule
 from abl.data.masks.source import mask_source
-from abl.data.outputs import files_in_set, refuse_folder, refuse_outputs, sheet_output
 from abl.data.tables.folder_rows import folder_rows
 from abl.data.tables.rows import CLASSES_OPTION, class_name_problems, read_rows
 from abl.data.tissue.tissue_files import write_cut
@@ -26,6 +26,7 @@ from abl.data.tissue.tissue_regions import tissue_region
 from abl.data.tissue.tissue_sheet import write_sheet
 from abl.data.workers import mapped_over
 from abl.errors import Problem, raise_if_any
+from abl.outputs import refuse_folder, refuse_outputs, sheet_output
 
 CHUNK = 32  # images a job
 WORTH = 100  # images worth the start of a process

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from abl.data.dataset import BOX, Dataset
-from abl.data.outputs import write_drawing
+from abl.outputs import write_drawing
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 

@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 
 from abl.decide.check import Floats, Ints
 from abl.decide.classifiers.one_thread import one_thread
-from abl.decide.metrics import metric_named
+from abl.decide.metric_names import metric_named
 
 _ROUNDS, _SMALLEST = 500, 1e-12
 

@@ -127,7 +127,7 @@ def _resampled(arm: Sequence[Scores], draws: int) -> tuple[Patients, Floats]:
     patients = patients_of(arm)
     rng = np.random.default_rng([0, len(patients)])
     # as the intervals of a table: how many of each class come varies too
-    drawn = bootstrap_weights(patients.strata, draws, rng, sizes_vary=True)
+    drawn = bootstrap_weights(patients.strata, draws, rng)
     return patients, np.vstack([np.ones((1, len(patients))), drawn])
 
 

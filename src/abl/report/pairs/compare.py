@@ -11,9 +11,9 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from abl.data.outputs import head_of
 from abl.decide.replicates import KEYS
 from abl.errors import InputError, nearest
+from abl.outputs import head_of
 from abl.report.labels import counted, joined, letters, one_line, p_label, scale_of, with_unit
 from abl.report.pairs.compare_pair import ChangedUnit, PairComparison
 from abl.report.tables import printed

@@ -13,7 +13,7 @@ import pandas as pd
 
 from abl.data.tables.words import unknown_words
 from abl.decide.intervals import RESAMPLES, cell_of, patient_interval
-from abl.decide.metrics import metric_named
+from abl.decide.metric_names import metric_named
 from abl.decide.replicates import KEYS, replicate_scores
 from abl.errors import InputError, nearest
 from abl.plan.outcome import Outcome

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from abl.decide.metrics import metric_named
+from abl.decide.metric_names import metric_named
 from abl.plan.graph import Plan
 from abl.plan.outcome import Outcome
 from abl.report.labels import MINUS, counted, label_in, scale_of

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from abl.decide.metrics import metric_named
+from abl.decide.metric_names import metric_named
 from abl.plan.outcome import Outcome
 from abl.report.labels import (
     Scale,

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from abl.decide.check import Floats, Ints, largest_class
 from abl.decide.confusion import confusion_matrix
 from abl.decide.intervals import patient_interval
-from abl.decide.metrics import SHARE, Metric
+from abl.decide.metric_registry import SHARE, Metric
 from abl.decide.replicates import KEYS
 from abl.report.figures.over_axis import Series
 from abl.report.figures.style import MARKERS, caption, new_figure, own_style, wrapped

@@ -14,7 +14,7 @@ import pandas as pd
 from abl.data.masks.mask_sets import MASK_SCORES
 from abl.decide.check import Floats, Ints
 from abl.decide.intervals import cell_of, patient_interval
-from abl.decide.metrics import SHARE, Metric
+from abl.decide.metric_registry import SHARE, Metric
 from abl.decide.replicates import KEYS, Scores
 from abl.plan.graph import Plan, PlannedCell
 from abl.plan.outcome import Cell, Outcome

@@ -15,7 +15,7 @@ import pandas as pd
 
 from abl.decide.cutoffs import HALF, cutoff_by
 from abl.decide.decision import with_cutoff_at_half
-from abl.decide.metrics import metric_named
+from abl.decide.metric_names import metric_named
 from abl.errors import nearest
 from abl.plan.graph import Arm, Plan
 from abl.plan.outcome import Outcome

@@ -15,7 +15,7 @@ from abl.decide.audit.appearances import PROBABILITY
 from abl.decide.audit.exclusion_path import BAND, DRAWS
 from abl.decide.audit.kept_auc import KeptAuc
 from abl.decide.check import Bools, Floats
-from abl.decide.metrics import metric_named
+from abl.decide.metric_names import metric_named
 from abl.stages.flag import FLAGGED
 from abl.studies.persistent.judged import ArmRows, PlainArms
 from abl.studies.persistent.options import Options

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from abl.decide.audit.exclusion_path import ExclusionRule
 from abl.decide.cutoffs import HALF
-from abl.decide.metrics import metric_named
+from abl.decide.metric_names import metric_named
 from abl.errors import InputError
 from abl.spec.base import Part
 from abl.spec.data import Fraction

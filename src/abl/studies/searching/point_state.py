@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from abl.decide.metrics import metric_named
+from abl.decide.metric_names import metric_named
 from abl.plan.outcome import COMPLETE, FAILED
 from abl.plan.stage import HISTORY
 from abl.record.store import Store

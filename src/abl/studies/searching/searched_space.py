@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from abl.decide.metrics import metric_named
+from abl.decide.metric_names import metric_named
 from abl.errors import InputError, Problem
 from abl.search.samplers import Direction
 from abl.search.space import Choices, Range, Space, dimensions_of, within

@@ -15,7 +15,7 @@ import numpy as np
 from abl.decide.check import Floats
 from abl.decide.chooser import Chooser, Chosen
 from abl.decide.decision import Decision, decide
-from abl.decide.metrics import metric_named
+from abl.decide.metric_names import metric_named
 from abl.decide.promise import promised_risk
 from abl.decide.reliability import Calibration, fit_calibration
 from abl.decide.rules import FALSE_THRESHOLD, rule_named

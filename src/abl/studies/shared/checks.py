@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from abl.decide.metrics import metric_named
+from abl.decide.metric_names import metric_named
 from abl.errors import InputError, Problem, nearest, raise_if_any
 from abl.nets.registry import check_network
 from abl.nets.trust import UntrustedError, distrust

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abl.decide.metrics import metric_named
+from abl.decide.metric_names import metric_named
 from abl.errors import InputError, Problem, nearest
 from abl.plan.graph import Arm
 from abl.spec.class_metrics import without_position

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from abl.data.splits.groups import kept_together
-from abl.decide.metrics import Metric, metric_named
+from abl.decide.metric_names import metric_named
+from abl.decide.metric_registry import Metric
 from abl.decide.power import detectable_difference
 from abl.decide.verdicts import FEWEST_PATIENTS, FEWEST_TRAININGS
 from abl.plan.graph import Replicate

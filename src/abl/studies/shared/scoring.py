@@ -11,7 +11,7 @@ import pandas as pd
 
 from abl.data.splits.groups import kept_together
 from abl.decide.intervals import FEW_PATIENTS, cell_of, patient_interval
-from abl.decide.metrics import metric_named
+from abl.decide.metric_names import metric_named
 from abl.decide.optimism import optimism_of
 from abl.decide.replicates import KEYS, Scores, replicate_scores
 from abl.plan.graph import Arm, Plan, Replicate

@@ -10,7 +10,7 @@ import pandas as pd
 from pydantic import Field
 
 from abl.decide.chooser import DecisionOptions, written_share
-from abl.decide.metrics import metric_named
+from abl.decide.metric_names import metric_named
 from abl.decide.promise import Promise
 from abl.decide.rules import threshold_value
 from abl.errors import InputError

@@ -22,8 +22,6 @@ from abl.scratch import part_of, written_whole
 if TYPE_CHECKING:
     from PIL import Image
 
-    from abl.data.dataset import Dataset
-
 TABLES = (".csv", ".parquet", ".pq")
 PICTURES = (".png",)
 FORCE = "give another name, or --force"
@@ -122,24 +120,6 @@ def _key(path: Path) -> tuple[int, int] | None:
     except (OSError, ValueError):
         return None
     return found.st_dev, found.st_ino
-
-
-def files_in_set(dataset: Dataset, manifest: Path, folder: Path | None = None) -> Iterator[Path]:
-    """The manifest of a data set, and the images and masks that it names.
-
-    Args:
-        folder: That its paths are relative to; default: the manifest's, or itself.
-    """
-    from abl.data.masks.columns import files_named
-    from abl.data.medical.kinds import addressed_file
-
-    home = folder or (manifest if manifest.is_dir() else manifest.parent)
-    yield manifest
-    for column in ("image", "image2", "mask"):
-        if column in dataset.frame:
-            for text in (str(each) for each in dataset.frame[column].unique() if each):
-                for name in files_named(home, column, text):
-                    yield addressed_file(str(home), name)[0]  # a frame of a file is PATH#FRAME
 
 
 def table_with(*columns: str) -> Callable[[Path], bool]:
