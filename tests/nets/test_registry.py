@@ -16,7 +16,7 @@ from abl.nets.registry import (
     network_names,
     own_names,
 )
-from abl.nets.user_module import load_module
+from abl.nets.user_module import load_module, unload_module
 
 USER_FILE = """
 from torch import nn
@@ -160,3 +160,19 @@ def test_a_file_of_the_folder_is_imported_as_it_is_now_and_installed_names_go_fi
 def _plain_file(folder):
     (folder / "plain.py").write_text("x = 1\n")
     return folder / "plain.py"
+
+
+def test_a_file_is_left_while_another_thread_imports(tmp_path, monkeypatch):
+    class Importing(str):
+        """The name of a module; as it is looked at another module comes to be."""
+
+        def partition(self, sep):
+            monkeypatch.setitem(sys.modules, "abl_test_imported_meanwhile", sys)
+            return super().partition(sep)
+
+    file = tmp_path / "mine.py"
+    file.write_text(USER_FILE.format(version=1, out=2))
+    load_module(file)
+    monkeypatch.setitem(sys.modules, Importing("abl_test_being_looked_at"), sys)
+    unload_module()
+    assert "mine" not in NETWORKS

@@ -160,8 +160,10 @@ def _is_beside(module: Mapping[str, Any]) -> bool:
 
 
 def _remove_modules(names: set[str]) -> None:
-    for name in [each for each in sys.modules if each.partition(".")[0] in names]:
-        del sys.modules[name]
+    # another thread may import meanwhile: what it begins must not end this
+    for name in list(sys.modules):
+        if name.partition(".")[0] in names:
+            sys.modules.pop(name, None)
 
 
 def _problem(file: Path, error: BaseException) -> Problem:
