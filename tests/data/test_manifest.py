@@ -7,8 +7,8 @@ from image_folders import noise_image, write_png, write_set
 from PIL import Image
 
 from abl.data.checks.image_checks import check_images
-from abl.data.load import second_modality
 from abl.data.manifest import load_manifest
+from abl.data.modalities import second_modality
 from abl.errors import InputError
 
 

@@ -10,8 +10,9 @@ from pydantic import ValidationError
 
 from abl.data.arrays import image_array, pixel_array
 from abl.data.dataset import BOX
-from abl.data.load import load_dataset, mixed_modalities, second_modality
+from abl.data.load import load_dataset
 from abl.data.manifest import load_manifest
+from abl.data.modalities import mixed_modalities, second_modality
 from abl.data.phantom import phantom_dataset
 from abl.data.splits.splits import fold_count, inner_folds, split_of
 from abl.data.views import training_reads

@@ -23,7 +23,8 @@ from abl.decide.metric_names import metric_named
 from abl.decide.metrics import METRICS
 from abl.decide.paired_tests import delong_test, mcnemar_test
 from abl.decide.readers.clustered_shares import gee_interval
-from abl.decide.replicates import Scores, WeightedArm, bootstrap_weights, draw_counts, patients_of
+from abl.decide.replicates import Scores, patients_of
+from abl.decide.resampling import WeightedArm, bootstrap_weights, draw_counts
 from abl.errors import InputError
 
 READERS = Path(__file__).parents[3] / "shared" / "methods" / "tables" / "reader_study.csv"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from abl.app.showing import shown_table
-from abl.data.load import paired_modalities
+from abl.data.modalities import paired_modalities
 from abl.data.phantom import phantom_dataset
 from abl.errors import InputError
 from abl.plan.outcome import Outcome

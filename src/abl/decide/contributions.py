@@ -25,12 +25,8 @@ from abl.decide.check import Floats, Ints, largest_class
 from abl.decide.metric_registry import Metric
 from abl.decide.metrics import METRICS
 from abl.decide.placements import placed_among_others, ranked_auc
-from abl.decide.replicates import (
-    Scores,
-    bootstrap_weights,
-    confusions_by_patient,
-    of_weights,
-)
+from abl.decide.replicates import Scores
+from abl.decide.resampling import bootstrap_weights, confusions_by_patient, of_weights
 from abl.decide.shared_tests import SharedTests
 
 DRAWS = 500  # of metrics without a derivative: their variance is known to 6 %

@@ -25,15 +25,8 @@ from abl.decide.intervals import (
 )
 from abl.decide.metric_names import metric_named
 from abl.decide.metrics import METRICS
-from abl.decide.replicates import (
-    MOST_PATIENTS_IN_A_MATRIX,
-    ArmScores,
-    WeightedArm,
-    bootstrap_weights,
-    checked_arm,
-    checked_pair_of_arms,
-    patients_of,
-)
+from abl.decide.replicates import ArmScores, checked_arm, checked_pair_of_arms, patients_of
+from abl.decide.resampling import MOST_PATIENTS_IN_A_MATRIX, WeightedArm, bootstrap_weights
 from abl.decide.seed_resampling import SEEDS_TO_RESAMPLE, seed_deviations
 from abl.errors import InputError
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from abl.decide.check import Floats
-from abl.decide.replicates import draw_counts
+from abl.decide.resampling import draw_counts
 
 SEEDS_TO_RESAMPLE = 3
 

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from abl.decide.check import Floats
 from abl.decide.intervals import LEVEL, Interval
-from abl.decide.replicates import draw_counts
+from abl.decide.resampling import draw_counts
 
 LEAST_PATIENTS = 10  # below, a bootstrap over them is far too short: no ends
 _BLOCK = 8_000_000  # numbers that are held at once

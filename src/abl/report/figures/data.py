@@ -15,7 +15,8 @@ from abl.decide.decision import Decision, decide
 from abl.decide.intervals import patient_interval
 from abl.decide.metrics import METRICS
 from abl.decide.reliability import ECE_BINS
-from abl.decide.replicates import Patients, Scores, bootstrap_weights, patients_of
+from abl.decide.replicates import Patients, Scores, patients_of
+from abl.decide.resampling import bootstrap_weights
 from abl.decide.rules import RULES
 from abl.decide.selective import risk_steps
 from abl.plan.outcome import ArmOutcome, Outcome
