@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 import abl
 import commands
 from abl.cli.every import app
-from abl.plan.outcome import Facts
+from abl.plan.facts import Facts
 from abl.report.figures.arms import shown_arms
 from abl.report.figures.predictions import reliability_figure
 from abl.spec.labels import Labels

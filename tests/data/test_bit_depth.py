@@ -14,7 +14,7 @@ from PIL import Image
 
 from abl.data.bit_depth import bits_read, is_sixteen_bits
 from abl.data.checks.image_checks import check_images
-from abl.data.images import decoded_image
+from abl.data.image_decoding import decoded_image
 from abl.data.load import load_dataset
 from abl.data.manifest import load_manifest
 from abl.errors import InputError

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from abl.data.images import decoded_image, reduced
+from abl.data.image_decoding import decoded_image
+from abl.data.images import reduced
 
 GREY = np.arange(48, dtype=np.uint8).reshape(6, 8) * 5
 COLOUR = np.stack([GREY, 255 - GREY, GREY // 2], axis=-1)

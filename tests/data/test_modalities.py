@@ -15,7 +15,7 @@ from abl.data.manifest import load_manifest
 from abl.data.modalities import mixed_modalities, second_modality
 from abl.data.phantom import phantom_dataset
 from abl.data.splits.splits import fold_count, inner_folds, split_of
-from abl.data.views import training_reads
+from abl.data.view_reads import training_reads
 from abl.errors import InputError
 from abl.spec.base import identity_of
 from abl.spec.data import Crop, Data, Image, Phantom, Splits

@@ -12,7 +12,7 @@ from abl.data.duplicates.near_duplicates import duplicates_across
 from abl.data.manifest import load_manifest
 from abl.data.read_changes import read_changes
 from abl.data.splits.splits import Split, split_of
-from abl.data.views import training_reads
+from abl.data.view_reads import training_reads
 from abl.errors import InputError
 from abl.spec.data import Splits
 

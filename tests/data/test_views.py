@@ -14,7 +14,8 @@ from abl.data.load import load_dataset
 from abl.data.pixel_sets import RaggedPixels, shuffled_partners
 from abl.data.pixels import fitted
 from abl.data.splits.splits import split_of
-from abl.data.views import open_view, prepare_view, training_reads, view_key
+from abl.data.view_reads import training_reads
+from abl.data.views import open_view, prepare_view, view_key
 from abl.errors import InputError
 from abl.record.store import Store
 from abl.spec.data import Crop, Data, Image, Phantom, Splits

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from abl.plan.outcome import ArmOutcome, Cell, Comparison, Facts, Outcome
+from abl.plan.facts import Facts
+from abl.plan.outcome import ArmOutcome, Cell, Comparison, Outcome
 
 METRICS = ("acc", "spe", "sen", "f1", "auc", "share")
 

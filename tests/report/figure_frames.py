@@ -12,7 +12,8 @@ from abl.decide.curves import choose_threshold, threshold_curve
 from abl.decide.intervals import cell_of, patient_interval
 from abl.decide.metrics import METRICS
 from abl.decide.rules import RULES, confidence
-from abl.plan.outcome import ArmOutcome, Comparison, Facts, Outcome
+from abl.plan.facts import Facts
+from abl.plan.outcome import ArmOutcome, Comparison, Outcome
 from abl.report.figures.arms import replicates_in
 from ruled import apply_rule
 

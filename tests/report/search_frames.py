@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from abl.plan.facts import Facts
 from abl.plan.outcome import (
     COMPLETE,
     FAILED,
@@ -18,7 +19,6 @@ from abl.plan.outcome import (
     STOPPED,
     ArmOutcome,
     Cell,
-    Facts,
     Outcome,
     Searches,
 )

@@ -8,7 +8,8 @@ import math
 import pandas as pd
 import pytest
 
-from abl.plan.outcome import ArmOutcome, Cell, Comparison, Facts, Outcome
+from abl.plan.facts import Facts
+from abl.plan.outcome import ArmOutcome, Cell, Comparison, Outcome
 from abl.report.answer import answer_sentences
 from abl.report.tables import FORMATS, printed, table_of
 from abl.report.tables.more import replicates_table

@@ -16,7 +16,8 @@ import pandas as pd
 import pytest
 from figure_frames import SWEEP, Made, made_sweep
 
-from abl.plan.outcome import Facts, Outcome
+from abl.plan.facts import Facts
+from abl.plan.outcome import Outcome
 from abl.report.figures.arms import Frames
 from abl.report.figures.every import figures_of
 from abl.report.page import html_report

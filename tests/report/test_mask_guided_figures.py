@@ -13,7 +13,8 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from abl.plan.outcome import ArmOutcome, Cell, Comparison, Facts, Outcome
+from abl.plan.facts import Facts
+from abl.plan.outcome import ArmOutcome, Cell, Comparison, Outcome
 from abl.report.figures.arms import Frames, shown_arms
 from abl.report.figures.every import figures_of
 from abl.report.figures.maps import maps_figure

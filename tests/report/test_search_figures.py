@@ -25,7 +25,8 @@ from search_frames import (
     made_search,
 )
 
-from abl.plan.outcome import COMPLETE, FAILED, PRUNED, STOPPED, Facts, Searches
+from abl.plan.facts import Facts
+from abl.plan.outcome import COMPLETE, FAILED, PRUNED, STOPPED, Searches
 from abl.plan.outcome_json import outcome_from_json, outcome_to_json
 from abl.report.figures.arms import Frames
 from abl.report.figures.every import figures_of

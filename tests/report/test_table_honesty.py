@@ -16,7 +16,8 @@ from abl.decide.intervals import cell_of
 from abl.decide.metric_registry import metric
 from abl.decide.metrics import METRICS
 from abl.decide.replicates import KEYS
-from abl.plan.outcome import ArmOutcome, Cell, Comparison, Facts, Outcome
+from abl.plan.facts import Facts
+from abl.plan.outcome import ArmOutcome, Cell, Comparison, Outcome
 from abl.plan.outcome_json import outcome_from_json, outcome_to_json
 from abl.report.collapse import collapsed_arms
 from abl.report.labels import metric_label

@@ -14,7 +14,8 @@ import pandas as pd
 import pytest
 
 from abl.errors import InputError
-from abl.plan.outcome import Facts, Outcome
+from abl.plan.facts import Facts
+from abl.plan.outcome import Outcome
 from abl.report.labels import p_label, size_label, time_label
 from abl.report.tables import FORMATS, printed
 from abl.report.tables.external_table import external_table

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from abl.plan.outcome import ArmOutcome, Cell, Comparison, Facts, Outcome
+from abl.plan.facts import Facts
+from abl.plan.outcome import ArmOutcome, Cell, Comparison, Outcome
 from abl.plan.outcome_json import outcome_from_json, outcome_to_json
 from abl.spec.table_style import TableStyle
 

@@ -11,7 +11,8 @@ import pandas as pd
 
 from abl.decide.intervals import cell_of, patient_interval
 from abl.decide.replicates import replicate_scores
-from abl.plan.outcome import ArmOutcome, Facts, Outcome
+from abl.plan.facts import Facts
+from abl.plan.outcome import ArmOutcome, Outcome
 from abl.report.figures.arms import replicates_in
 
 METRIC_NAMES = ("acc", "sen", "spe", "auc")

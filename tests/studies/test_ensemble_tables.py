@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from abl.decide.gains import gains_of
-from abl.plan.outcome import Facts
+from abl.plan.facts import Facts
 from abl.report.prediction_frames import arm_tests, scored_replicates
 from abl.studies.ensembles.tables import gains_table
 from made_arms import made_frame, made_outcome

@@ -16,7 +16,8 @@ from abl.app.results import arm_predictions
 from abl.app.sweep_result import SweepResult
 from abl.decide.decision import Decision, decide
 from abl.decide.metric_names import scores
-from abl.plan.outcome import Facts, Outcome
+from abl.plan.facts import Facts
+from abl.plan.outcome import Outcome
 from abl.plan.outcome_json import outcome_to_json
 from tiny_sweeps import write_sweep, write_tiny_set
 

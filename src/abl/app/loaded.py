@@ -13,7 +13,8 @@ import pandas as pd
 from abl.data.manifest import UNKNOWN_MEANS
 from abl.data.read_changes import read_changes
 from abl.data.tables.who_is_who import name_notes, torn_note
-from abl.data.views import FRAME, everything_trains, training_reads
+from abl.data.view_reads import everything_trains, training_reads
+from abl.data.views import FRAME
 from abl.errors import InputError, StageError, nearest, raise_if_any
 from abl.plan.bundles import bundle_notes
 from abl.plan.graph import Plan, wanted_stages

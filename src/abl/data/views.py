@@ -35,11 +35,9 @@ from abl.data.crops import boxes_for
 from abl.data.dataset import BOX, GROUP, PAIR, ROI, TOGETHER, Dataset
 from abl.data.duplicates.near_duplicates import IMAGE, IMAGE2, column_of, pairs_of_rows
 from abl.data.pixel_sets import PairedPixels, Pixels, RaggedPixels, SquarePixels
-from abl.data.splits.splits import Split, reads_fingerprint
 from abl.data.tissue.tissue_regions import TISSUE_VERSION
 from abl.errors import InputError, Problem
 from abl.kept_files import json_kept, read_kept
-from abl.plan.stage import digest_of
 from abl.spec.base import identity_of
 from abl.spec.data import Image
 
@@ -281,35 +279,3 @@ def _pixel_folder(array: ImageArray, cache: Path, image: Image, shapes: np.ndarr
         return own_pixel_folder(array, cache, image, shapes).name
     pixels = pixel_array(array, cache, size=image.size, channels=image.channels, crop=image.crop)
     return Path(str(pixels.filename)).parent.name
-
-
-def training_reads(frame: pd.DataFrame, split: Split) -> str:
-    """Fingerprint of a training's images and labels. Of test images no label is read."""
-    return digest_of(
-        {
-            "train": reads_fingerprint(frame, split.train, labels="train_label"),
-            "validation": reads_fingerprint(frame, split.validation, labels="label"),
-            "test": reads_fingerprint(frame.assign(label=0), split.test, labels="label"),
-        }
-    )
-
-
-def unlabelled_reads(frame: pd.DataFrame, split: Split) -> str:
-    """Fingerprint of a training's images, for one that reads no label."""
-    return training_reads(frame.assign(label=0, train_label=0), split)
-
-
-def tested_reads(frame: pd.DataFrame, split: Split) -> str:
-    """Fingerprint of the test images, for what reads them alone and no label."""
-    return reads_fingerprint(frame.assign(label=0), split.test, labels="label")
-
-
-def all_reads(frame: pd.DataFrame) -> str:
-    """Fingerprint of all images, for what reads no label."""
-    return reads_fingerprint(frame.assign(label=0), np.arange(len(frame)), labels="label")
-
-
-def everything_trains(images: int) -> Split:
-    """A split that leaves nothing out: for training on a source task."""
-    nothing = np.empty(0, dtype=np.int64)
-    return Split(np.arange(images, dtype=np.int64), nothing, nothing)

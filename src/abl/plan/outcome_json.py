@@ -16,7 +16,8 @@ import numpy as np
 import pandas as pd
 
 from abl.kept_files import json_kept
-from abl.plan.outcome import ArmOutcome, Cell, Comparison, Facts, Outcome
+from abl.plan.facts import Facts
+from abl.plan.outcome import ArmOutcome, Cell, Comparison, Outcome
 
 FORMAT = 1
 _PLAIN = ("name", "key", "study", "title", "axes", "metrics", "primary", "curve_axis", "notes")

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from abl.plan.facts import Facts
 from abl.plan.graph import Arm
-from abl.plan.outcome import ArmOutcome, Facts, Outcome
+from abl.plan.outcome import ArmOutcome, Outcome
 from abl.report.labels import one_line, setting_label, short_names, value_label
 from abl.spec.labels import Labels, written_value
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from abl.data.masks.mask_sets import MaskSet, has_box
 from abl.data.masks.masks_read import has_mask
-from abl.data.views import tested_reads
+from abl.data.view_reads import tested_reads
 from abl.errors import StageError
 from abl.plan.graph import Replicate
 from abl.plan.stage import Stage

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from abl.data.views import View, all_reads
+from abl.data.view_reads import all_reads
+from abl.data.views import View
 from abl.errors import StageError
 from abl.nets.user_module import component_identity
 from abl.plan.stage import Stage, StageResources

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from abl.data.views import tested_reads
+from abl.data.view_reads import tested_reads
 from abl.plan.graph import Replicate
 from abl.plan.stage import Stage
 from abl.spec.sweep import Sweep

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from abl.data.splits.splits import Split
-from abl.data.views import all_reads
+from abl.data.view_reads import all_reads
 from abl.errors import StageError
 from abl.nets.user_module import component_identity
 from abl.plan.graph import Front

@@ -36,16 +36,8 @@ from abl.data.masks.masks_read import MaskReadings, masks_read
 from abl.data.masks.notes import mask_notes, vanished_note
 from abl.data.splits.splits import Split, split_of
 from abl.data.tissue.tissue_report import cut_nodules_note
-from abl.data.views import (
-    View,
-    all_reads,
-    everything_trains,
-    open_view,
-    pixel_folders,
-    prepare_view,
-    training_reads,
-    view_key,
-)
+from abl.data.view_reads import all_reads, everything_trains, training_reads
+from abl.data.views import View, open_view, pixel_folders, prepare_view, view_key
 from abl.errors import InputError, Problem, StageError, raise_if_any
 from abl.plan.graph import Replicate
 from abl.record.store import Store

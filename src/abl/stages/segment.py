@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from abl.data.masks.mask_sets import MASK_SCORES
-from abl.data.views import unlabelled_reads
+from abl.data.view_reads import unlabelled_reads
 from abl.errors import StageError
 from abl.nets.memory_format import with_chosen_format
 from abl.plan.graph import Plan, Replicate

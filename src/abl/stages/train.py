@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from abl.data.dataset import TOGETHER
-from abl.data.views import everything_trains, training_reads
+from abl.data.view_reads import everything_trains, training_reads
 from abl.errors import Problem
 from abl.nets.memory_format import with_chosen_format
 from abl.nets.user_module import component_identity, load_module

@@ -21,11 +21,14 @@ BOX = ["box_x0", "box_y0", "box_x1", "box_y1"]
 
 def polygon(rng: np.random.Generator) -> np.ndarray:
     """A star-shaped outline within the image that fills some pixels, float64 (P, 2)."""
-    corners = rng.integers(3, 9)
-    angle = np.sort(rng.random(corners) + np.arange(corners)) * 2 * np.pi / corners
-    radius = 4 + 8 * rng.random(corners)
-    middle = rng.random(2) * (WIDTH - 26, HEIGHT - 26) + 13
-    return middle + radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    while True:
+        corners = rng.integers(3, 9)
+        angle = np.sort(rng.random(corners) + np.arange(corners)) * 2 * np.pi / corners
+        radius = 4 + 8 * rng.random(corners)
+        middle = rng.random(2) * (WIDTH - 26, HEIGHT - 26) + 13
+        drawn = middle + radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+        if filled([drawn]).any():  # a sliver between pixels fills none
+            return drawn
 
 
 def around(mask: np.ndarray) -> list[int]:

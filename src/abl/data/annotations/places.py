@@ -20,7 +20,8 @@ from PIL import Image
 from abl.data.annotations.fill import filled_polygons
 from abl.data.annotations.regions import AnnotatedImage, Region
 from abl.data.annotations.values import Box
-from abl.data.images import KINDS, file_size
+from abl.data.image_decoding import KINDS
+from abl.data.images import file_size
 
 ORIENTATION = 0x0112  # EXIF
 ON_THEIR_SIDE = (5, 6, 7, 8)

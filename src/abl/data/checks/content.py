@@ -19,7 +19,8 @@ from abl.data.bit_depth import is_sixteen_bits, largest_value
 from abl.data.cache_folders import folder_key, folder_once
 from abl.data.crops import areas_of
 from abl.data.dataset import BOX, PAIR, Dataset, ImageSource, SomeImages
-from abl.data.images import KINDS, FileSource
+from abl.data.image_decoding import KINDS
+from abl.data.images import FileSource
 from abl.data.medical.kinds import HEAD, addressed_file, medical_kind
 from abl.data.pixels import RaggedImages
 from abl.data.workers import mapped_over

@@ -12,7 +12,8 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from abl.data.images import decoded_file, has_white_at_zero, opened_image, upright
+from abl.data.image_decoding import has_white_at_zero, opened_image, upright
+from abl.data.images import decoded_file
 from abl.errors import InputError, Problem
 from abl.spec.limits import IMAGE_MB, bounded_bytes
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from abl.plan.outcome import ArmOutcome, Cell, Facts, Outcome
+from abl.plan.facts import Facts
+from abl.plan.outcome import ArmOutcome, Cell, Outcome
 from abl.report.labels import counted, joined, label_in, metric_label, one_line
 from abl.report.named import axis_in, headed
 from abl.report.tables.ablation import styled_table

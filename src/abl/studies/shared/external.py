@@ -20,7 +20,7 @@ from abl.data.masks.mask_sets import mask_problems
 from abl.data.splits.groups import kept_together
 from abl.data.tables.alike_names import nearest_name, shown_name
 from abl.data.tables.rows import Rows
-from abl.data.views import all_reads
+from abl.data.view_reads import all_reads
 from abl.errors import InputError, Problem, raise_if_any
 from abl.plan.graph import Arm, Plan
 from abl.spec.data import Data

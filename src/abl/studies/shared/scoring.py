@@ -14,8 +14,9 @@ from abl.decide.intervals import FEW_PATIENTS, cell_of, patient_interval
 from abl.decide.metric_names import metric_named
 from abl.decide.optimism import optimism_of
 from abl.decide.replicates import KEYS, Scores, replicate_scores
+from abl.plan.facts import Facts
 from abl.plan.graph import Arm, Plan, Replicate
-from abl.plan.outcome import ArmOutcome, Cell, Facts, Outcome
+from abl.plan.outcome import ArmOutcome, Cell, Outcome
 from abl.plan.stage import digest_of
 from abl.report.labels import counted
 from abl.spec.read import SweepFile
