@@ -255,7 +255,8 @@ def test_smoke_shrinks_epochs_wherever_they_are_given_and_keeps_arms_apart(tmp_p
         "arms:\n"
         "  - {rule: original}\n"
         "  - {rule: original, train.epochs: [30, 200]}\n"
-        "  - {rule: model1, train.attention.segmentation.epochs: [1, 20]}\n"
+        "  - {rule: model1, train.attention.variant: serial, "
+        "train.attention.segmentation.epochs: [1, 20]}\n"
     )
     text = GOOD.replace("epochs: 4", "epochs: 140")
     small = smoked(read(tmp_path, text + more).sweep, {})

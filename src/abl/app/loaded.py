@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
 from typing import cast
@@ -26,11 +26,15 @@ from abl.plan.stage import Stage
 from abl.record.recipes import recipes_of
 from abl.record.store import Store
 from abl.spec.data import SharedSplits
+from abl.spec.pointless import CHANGES_NOTHING, unread_settings
 from abl.spec.read import SweepFile
 from abl.spec.yaml_file import Document, yaml_text
 from abl.stages.inputs import Workspace
 from abl.studies.contract import Study, studies, study_named
 from abl.studies.shared.checks import load_problems
+from abl.studies.shared.external import InternalSettings, internal_file
+from abl.studies.shared.idle_axes import idle_axes, with_idle_axes
+from abl.studies.shared.odd_settings import idle_mask_notes, odd_notes
 from abl.studies.shared.published_protocol import departure_notes, departures_done
 
 
@@ -65,6 +69,7 @@ class LoadedSweep:
         workspace: Store, data roots, opened data sets.
         root: The mlruns folder.
         shrunk: Whether `--smoke` changed what the file says.
+        setting_notes: What its plan says of settings that change nothing or can hardly be meant.
     """
 
     document: Document
@@ -73,6 +78,7 @@ class LoadedSweep:
     workspace: Workspace
     root: Path
     shrunk: bool = False
+    setting_notes: list[str] = field(default_factory=list, init=False)
 
     def __repr__(self) -> str:
         return f"<LoadedSweep {self.name} ({self.study.name})>"
@@ -109,7 +115,7 @@ class LoadedSweep:
         plan.notes += [note for opened in self.workspace.opened() for note in opened.mask_notes]
         followed = departures_done(self.file, self.study, plan.arms)
         plan.notes += departure_notes(followed)
-        plan.notes += self.name_notes
+        plan.notes += self.name_notes + self._setting_notes(plan)
         plan.notes += dynamics_notes(plan) + bundle_notes(plan)
         unknown = [
             f"{opened.dataset.name}: {note}"
@@ -125,6 +131,23 @@ class LoadedSweep:
             )
         plan.notes[:] = [as_scored(note, scored_part(followed)) for note in plan.notes]
         return plan
+
+    def _setting_notes(self, plan: Plan) -> list[str]:
+        """What is said of settings that change nothing, or can hardly be meant; once a plan."""
+        file, study = self.file, self.study
+        settings = InternalSettings(
+            internal_file(file), study.axes, lambda params: study.meaning(params, file)
+        )
+        sweeps = settings.all_of(plan.arms)
+        idle = [] if file.sweep.search else idle_axes(plan, sweeps, study.axes, self.workspace.data)
+        of_data = [note for each in self.workspace.opened() for note in each.dataset.notes]
+        no_use = dict.fromkeys(note for note in of_data if CHANGES_NOTHING in note)
+        self.setting_notes = [
+            *unread_settings(file.sweep, file.places.lines),
+            *with_idle_axes(idle, [*no_use, *idle_mask_notes(self.workspace.opened())]),
+            *odd_notes(sweeps, self.workspace),
+        ]
+        return self.setting_notes
 
     @property
     def name_notes(self) -> list[str]:

@@ -171,6 +171,7 @@ def _run_recorded(
     for note in sweep.name_notes:  # before one person trains and tests
         listener.message(f"warning: {note}")
     adapted = [note for note in sweep.plan.notes if note.startswith(OF_WEIGHTS)]
+    adapted += sweep.setting_notes
     for note in adapted:
         listener.message(f"note: {note}")
     with disk_told(sweep.store.root), spent.on("reading"):

@@ -67,6 +67,11 @@ def bits_read(content: bytes, bits: int = 0) -> int:
     return used if used < SIXTEEN else 0
 
 
+def hears_bits(content: bytes) -> bool:
+    """Whether an image is read otherwise where the data block says how many bits it uses."""
+    return bits_read(content, SIXTEEN - 1) > 0
+
+
 def bits_word(content: bytes, bits: int = 0) -> str:
     """In a word how an image is read that is not read by all its bits; "" of all others."""
     used = bits_read(content, bits)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from abl.data.checks.idle_settings import none_missing
 from abl.data.dataset import BOX, ROI, Dataset
 from abl.data.manifest import CLASSES_SETTING, load_manifest
 from abl.data.masks.rule import MaskRule
@@ -165,7 +166,8 @@ def _without_missing(dataset: Dataset, what: str) -> Dataset:
     given = dataset.frame[columns]
     has = (given.notna() & (given.astype(str) != "")).all(axis=1).to_numpy()
     if has.all():
-        return dataset
+        said = none_missing(dataset.name, what)
+        return replace(dataset, notes=(*dataset.notes, said))
     lost = int((~has).sum())
     images = "image" if lost == 1 else "images"
     note = f"{lost} {images} of {dataset.name} without {what} left out."

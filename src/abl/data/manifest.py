@@ -34,6 +34,7 @@ import numpy as np
 import pandas as pd
 
 from abl.data.boxes import with_box
+from abl.data.checks.idle_settings import unused_notes
 from abl.data.checks.image_checks import check_images_there
 from abl.data.dataset import BOX, GROUP, PAIR, ROI, TOGETHER, Dataset
 from abl.data.images import FileSource
@@ -158,6 +159,9 @@ def load_manifest(
         notes += [said] if said else []
     for names in (BOX, ROI):
         frame = with_box(frame, rows, names, problems, str(folder), box_format)
+    called = path.name if path.is_dir() else f"{path.parent.resolve().name}/{path.name}"
+    of_images = [check for key in checks if key != "mask" for check in checks[key]]
+    notes += unused_notes(called, frame, of_images, box_format=box_format, bits=bits)
     problems += file_problems(rows, folder, files)
     for name, of_rows in checks.items():
         frame[name] = frame[name] if name == "image" else paths[name]
@@ -169,10 +173,9 @@ def load_manifest(
         notes += [*doubts, *medical.notes()]
         problems += [*medical.problems, *disagreeing]
     source = FileSource(str(folder), tuple(frame["image"]), tuple(frame["fingerprint"]), bits)
-    name = path.name if path.is_dir() else f"{path.parent.resolve().name}/{path.name}"
     numbers = {} if path.is_dir() else dict(zip(frame["image"], rows.numbers, strict=True))
     dataset = Dataset(
-        name, frame, source, tuple(classes), tuple(notes), file=rows.file, rows=numbers,
+        called, frame, source, tuple(classes), tuple(notes), file=rows.file, rows=numbers,
         left_out=tuple(left_out), patients_known=patients_known,
     )  # fmt: skip
     if problems:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from abl.data.checks.idle_settings import names_no_nodules, no_nodules
 from abl.data.dataset import UNIT_LABEL, Dataset, unit_names
 from abl.errors import InputError
 from abl.spec.data import Data
@@ -22,6 +23,9 @@ def with_unit_labels(dataset: Dataset, data: Data) -> Dataset:
     """
     if data.unit == "image":
         return dataset
+    if data.unit == "nodule" and data.phantom is None and names_no_nodules(dataset.frame):
+        said = no_nodules(dataset.name, "unit: nodule", "unit: patient")
+        dataset = replace(dataset, notes=(*dataset.notes, said))
     names = unit_names(dataset.frame, data.unit)
     classes = dataset.frame.groupby(names.to_numpy())["label"].nunique()
     several = classes.index[classes > 1].tolist()

@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any, NamedTuple
 
 from abl.spec.sweep import Sweep
+from abl.spec.train import looks_at_mask
 
 Place = tuple[str | int, ...]
 
@@ -23,23 +24,61 @@ def _is_positive(value: Any) -> bool:
     return isinstance(value, str) or (value is not None and value > 0)
 
 
-# setting -> the setting that decides whether it is read, when it is, and how that is written
-READ_IF: dict[str, tuple[str, Callable[[Any], bool], str]] = {
-    "train.optimizer.momentum": ("train.optimizer.name", _is("sgd"), "sgd"),
-    "train.schedule.every": ("train.schedule.name", _is("step"), "step"),
-    "train.schedule.factor": ("train.schedule.name", _is("step"), "step"),
-    "train.spp_levels": ("train.head", _is("spp"), "spp"),
-    "train.frozen_precision": ("train.frozen", _is_positive, "1 or more"),
-    "image.multiple": ("image.fit", _is("own"), "own"),
-    "data.patient_label": ("data.unit", _is("nodule", "patient"), "nodule or patient"),
-    "splits.test": ("splits.kind", _is("holdout", "monte_carlo"), "holdout or monte_carlo"),
-    "splits.column": ("splits.kind", _is("column"), "column"),
-    "splits.scored": ("splits.kind", _is("column"), "column"),
-    "data.phantom.prevalence_b": ("data.phantom.centre_b", _is_positive, "above 0"),
-    "data.phantom.flip_side": ("data.phantom.flip", _is_positive, "above 0"),
-}
+class Needed(NamedTuple):
+    """What another setting must be for a setting to be read.
+
+    Attributes:
+        decisive: Path of the other.
+        holds: Whether a value of it will do.
+        wanted: How such a value is written.
+    """
+
+    decisive: str
+    holds: Callable[[Any], bool]
+    wanted: str
+
+
+_ATTENTION = "train.attention"
+_MODULES = Needed(f"{_ATTENTION}.variant", lambda value: value != "none", "serial, se, cbam, ...")
+_GUIDED = Needed(
+    f"{_ATTENTION}.variant", lambda value: looks_at_mask(str(value)), "guided by a mask (serial)"
+)
+_BRANCH = (_GUIDED, Needed(f"{_ATTENTION}.mask", _is("predicted"), "predicted"))
+
+# setting -> what must hold in some arm for it to be read
+READ_IF: dict[str, tuple[Needed, ...]] = {
+    "train.optimizer.momentum": (Needed("train.optimizer.name", _is("sgd"), "sgd"),),
+    "train.schedule.every": (Needed("train.schedule.name", _is("step"), "step"),),
+    "train.schedule.factor": (Needed("train.schedule.name", _is("step"), "step"),),
+    "train.spp_levels": (Needed("train.head", _is("spp"), "spp"),),
+    "train.frozen_precision": (Needed("train.frozen", _is_positive, "1 or more"),),
+    f"{_ATTENTION}.points": (_MODULES,),
+    f"{_ATTENTION}.reduction": (_MODULES,),
+    f"{_ATTENTION}.mask": (_GUIDED,),
+    f"{_ATTENTION}.jitter": (
+        _GUIDED,
+        Needed(f"{_ATTENTION}.mask", _is("predicted", "ellipse"), "predicted or ellipse"),
+    ),
+    f"{_ATTENTION}.detach": _BRANCH,
+    f"{_ATTENTION}.alpha": _BRANCH,
+    f"{_ATTENTION}.segmentation": _BRANCH,
+    "image.multiple": (Needed("image.fit", _is("own"), "own"),),
+    "image.crop.threshold": (Needed("image.crop.to", _is("tissue"), "tissue"),),
+    "data.patient_label": (
+        Needed("data.unit", _is("nodule", "patient"), "nodule or patient"),
+    ),
+    "splits.folds": (Needed("splits.kind", _is("kfold"), "kfold"),),
+    "splits.test": (
+        Needed("splits.kind", _is("holdout", "monte_carlo"), "holdout or monte_carlo"),
+    ),
+    "splits.column": (Needed("splits.kind", _is("column"), "column"),),
+    "splits.scored": (Needed("splits.kind", _is("column"), "column"),),
+    "data.phantom.prevalence_b": (Needed("data.phantom.centre_b", _is_positive, "above 0"),),
+    "data.phantom.flip_side": (Needed("data.phantom.flip", _is_positive, "above 0"),),
+}  # fmt: skip
 # what may stop a sweep or is said of it, and changes no number
 CHANGES_NO_RESULT = ("data.duplicates",)
+CHANGES_NOTHING = "changes nothing"  # as every sentence on such a setting has it
 
 
 def pointless(sweep: Sweep) -> list[tuple[Place, str]]:
@@ -61,39 +100,79 @@ def too_many_arms(sweep: Sweep) -> list[tuple[Place, str]]:
     return found
 
 
+def unread_settings(sweep: Sweep, written: Collection[Place]) -> list[str]:
+    """A sentence for each setting outside axes and arms that a file gives and no arm reads.
+
+    Args:
+        written: Places of the file.
+    """
+    values, found = sweep.model_dump(by_alias=True), []
+    for path in READ_IF:
+        lacking = _lacking(path, sweep, values) if tuple(path.split(".")) in written else None
+        if lacking is not None:
+            value = _at(values, path)
+            shown = "" if isinstance(value, Mapping) else f": {_word(value)}"
+            told = f"{_only_if(lacking, values)}: leave it out, or change {lacking.decisive}"
+            found.append(f"{path}{shown} {CHANGES_NOTHING}: {told}")
+    return found
+
+
 def _unread(sweep: Sweep) -> Iterator[tuple[Place, str]]:
     values = sweep.model_dump(by_alias=True)
-    listed = [("axes", path) for path in sweep.axes]
-    listed += [("search.space", path) for path in (sweep.search.space if sweep.search else ())]
-    for block, path in listed:
-        place: Place = (*block.split("."), path)
+    listed: list[tuple[Place, str]] = [(("axes", path), path) for path in sweep.axes]
+    searched = sweep.search.space if sweep.search else ()
+    listed += [(("search", "space", path), path) for path in searched]
+    listed += [
+        (("arms", at, path), path)
+        for at, block in enumerate(sweep.arms)
+        for path in block
+        if path not in sweep.axes
+    ]
+    for place, path in listed:
+        block = ".".join(str(part) for part in place[:-1] if not isinstance(part, int))
         if path in CHANGES_NO_RESULT:
-            yield place, f"{block}.{path}: changes nothing: no number depends on it"
-        if path not in READ_IF:
-            continue
-        decisive, is_read, wanted = READ_IF[path]
-        if any(is_read(value) for value in _values_of(decisive, sweep, values)):
-            continue
-        now = _at(values, decisive)
-        told = f"is read only if {decisive} is {wanted}, and it is {now}"
-        yield place, f"{block}.{path}: changes nothing: it {told}"
+            yield place, f"{block}.{path}: {CHANGES_NOTHING}: no number depends on it"
+        if (lacking := _lacking(path, sweep, values)) is not None:
+            yield place, f"{block}.{path}: {CHANGES_NOTHING}: {_only_if(lacking, values)}"
+
+
+def _lacking(path: str, sweep: Sweep, values: Mapping[str, Any]) -> Needed | None:
+    """What a setting, or one of a block, needs to be read and no arm has; None if it is read."""
+    needed = READ_IF.get(path) or next(
+        (each for block, each in READ_IF.items() if path.startswith(f"{block}.")), ()
+    )
+    for each in needed:
+        if not any(each.holds(value) for value in _values_of(each.decisive, sweep, values)):
+            return each
+    return None
+
+
+def _only_if(lacking: Needed, values: Mapping[str, Any]) -> str:
+    now = _at(values, lacking.decisive)
+    return f"it is read only if {lacking.decisive} is {lacking.wanted}, and it is {now}"
 
 
 def _values_of(path: str, sweep: Sweep, values: Mapping[str, Any]) -> list[Any]:
     """What a setting may be in some arm: of the file, of axes, blocks of arms, or a search."""
-    names = (path, path.rpartition(".")[2])  # a study's axis is called as its setting
+    block, _, last = path.rpartition(".")
     found = [_at(values, path)]
-    for name in names:
-        if name in sweep.axes:
-            found += sweep.axes[name].listed()
-        if sweep.search and name in sweep.search.space:
-            dimension = sweep.search.space[name]
-            found += dimension.choices or (dimension.stop,)
-        for block in sweep.arms:
-            found += _listed(block.get(name))
+    for name in (path, last):  # a study's axis is called as its setting
+        found += _given(name, sweep)
+    found += [_at(given, last) for given in _given(block, sweep) if isinstance(given, Mapping)]
     # an axis of a study may stand for a setting under another name: it is not judged
     own = [axis for axis in sweep.axes if "." not in axis and axis in path.split(".")]
     return found + [value for axis in own for value in sweep.axes[axis].listed()]
+
+
+def _given(name: str, sweep: Sweep) -> list[Any]:
+    """The values of an axis, of blocks of arms and of a search."""
+    found = list(sweep.axes[name].listed()) if name in sweep.axes else []
+    if sweep.search and name in sweep.search.space:
+        dimension = sweep.search.space[name]
+        found += dimension.choices or (dimension.stop,)
+    for block in sweep.arms:
+        found += _listed(block[name]) if name in block else []
+    return found
 
 
 def _at(values: Any, path: str) -> Any:

@@ -147,7 +147,7 @@ def sweep_with(file: SweepFile, changes: dict[str, Any]) -> Sweep:
             hint = f"did you mean '{inner}'?" if inner else nearest_setting(word, words)
             problems.append(file.problem(f"axes: no setting '{path}': {hint}", "axes", path))
             continue
-        block[name] = value
+        block[name] = copy.deepcopy(value)  # a later path may go on in it
     try:
         sweep = Sweep.model_validate(values)
     except ValidationError as error:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from abl.data.bit_depth import bits_word, may_be_sixteen_bits
+from abl.data.bit_depth import bits_word, hears_bits, may_be_sixteen_bits
 from abl.data.checks.second_images import SECOND, second_file_problems, second_files
 from abl.data.crops import box_problems
 from abl.data.dataset import BOX, PAIR, ROI, Concatenated, Dataset, ImageSource, SomeImages
@@ -197,11 +197,13 @@ class FileCheck:
 
     Attributes:
         kind: DICOM, NIfTI, or "" for any other file.
+        hears_bits: Whether an image is read by as many bits as the data block says.
     """
 
     digest: str = ""
     fault: str = ""
     kind: str = ""
+    hears_bits: bool = False
 
 
 def _hashed(file: Path) -> tuple[str, bytes, int]:
@@ -221,10 +223,11 @@ def _hashed(file: Path) -> tuple[str, bytes, int]:
         return hashlib.file_digest(opened, "sha256").hexdigest(), head, size
 
 
-def _bits_said(file: Path, bits: int) -> str:
+def _bits_said(file: Path, bits: int) -> tuple[str, bool]:
     # whole, and one after the other: many threads check files
     with _WHOLE:
-        return bits_word(read_regular(file), bits)
+        content = read_regular(file)
+        return bits_word(content, bits), bool(bits) and hears_bits(content)
 
 
 def checked_files(folder: Path, paths: Sequence[str], bits: int | None = None) -> list[FileCheck]:
@@ -265,8 +268,9 @@ def checked_files(folder: Path, paths: Sequence[str], bits: int | None = None) -
             return FileCheck(fault="is empty (0 bytes)")
         kind = medical_kind(head, path)
         if not kind and bits is not None and may_be_sixteen_bits(head):
-            said = _bits_said(file, bits)
+            said, hears = _bits_said(file, bits)
             digest = hashlib.sha256(f"{digest} {said}".encode()).hexdigest() if said else digest
+            return FileCheck(digest=digest, hears_bits=hears)
         return FileCheck(digest=digest, kind=kind)
 
     files = list(dict.fromkeys(paths))  # many rows may name frames of one

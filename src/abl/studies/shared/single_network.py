@@ -12,6 +12,7 @@ from abl.decide.decision import TIE_RULE, with_cutoff_at_half
 from abl.errors import InputError, Problem, raise_if_any
 from abl.nets.registry import check_network
 from abl.plan.graph import Arm, Plan, PlannedCell, Replicate
+from abl.plan.stage import canonical_json
 from abl.report.named import planned_words
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
@@ -50,6 +51,7 @@ from abl.studies.shared.external import (
     internal_sweep,
 )
 from abl.studies.shared.external_scores import external_note, external_rows
+from abl.studies.shared.idle_axes import idle_axes
 from abl.studies.shared.plan_notes import replicate_notes
 from abl.studies.shared.predictions import Predictions
 from abl.studies.shared.scoring import scored_outcome
@@ -61,15 +63,22 @@ CUTOFF = "cutoff"  # what a study that chooses one notes of each replicate
 TrainedBy = Callable[[int, Replicate], str]
 
 
-def same_network_notes(plan: Plan, sweep: Sweep) -> list[str]:
-    """A sentence for arms whose settings come to the same trainings."""
-    by_networks: dict[tuple[str, ...], list[str]] = {}
+def same_network_notes(plan: Plan, sweep: Sweep, idle: Collection[str]) -> list[str]:
+    """A sentence for arms whose settings come to the same trainings.
+
+    Args:
+        idle: Axes of which it is said that they change nothing.
+    """
+    by_networks: dict[tuple[str, ...], dict[str, str]] = {}
     named = planned_words(plan.arms, sweep.name, sweep.labels)
-    for words, cells in zip(named, plan.cells_by_arm(), strict=True):
+    for arm, words, cells in zip(plan.arms, named, plan.cells_by_arm(), strict=True):
         networks = tuple(cell.uses[ROLE] for cell in cells)
-        by_networks.setdefault(networks, []).append(words)
+        others = {axis: value for axis, value in arm.params.items() if axis not in idle}
+        by_networks.setdefault(networks, {}).setdefault(
+            canonical_json(sorted(others.items())), words
+        )
     return [
-        f"{' and '.join(words)} are one network, trained once: each is a row"
+        f"{' and '.join(words.values())} are one network, trained once: each is a row"
         for words in by_networks.values()
         if len(words) > 1
     ]
@@ -203,7 +212,8 @@ class SingleNetwork(Study):
                 behind = plan.stages[digest].inputs.values()
                 plan.asked += 1 + sum(max(1, len(plan.stages[each].inputs)) for each in behind)
                 external.add(plan, sweep, digest)
-        plan.notes += same_network_notes(plan, file.sweep)
+        idle = idle_axes(plan, sweeps, self.axes, workspace.data)
+        plan.notes += same_network_notes(plan, file.sweep, idle)
         return plan
 
     def validated(
