@@ -124,6 +124,16 @@ def test_images_that_cannot_be_read_are_left_out_and_named(tmp_path: Path) -> No
     said, rows = started(tmp_path)
     assert len(rows) == 10
     assert "3 images were left out, as they cannot be read: a/x.png is not an image" in said
+    assert "that leaves a 5, b 5" in said
+
+
+def test_a_folder_of_which_nothing_can_be_read_says_how_many(tmp_path: Path) -> None:
+    for name in of_classes("a", "b"):
+        (tmp_path / "set" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "set" / name).write_bytes(b"garbage")
+    *lines, last = refusal(tmp_path)
+    assert len(lines) == 3
+    assert last == "and 7 other images cannot be read either: none is left"
 
 
 def test_a_mask_of_another_size_is_left_out_and_named(tmp_path: Path) -> None:

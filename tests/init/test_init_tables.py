@@ -207,3 +207,62 @@ def test_a_table_that_is_not_there_names_those_that_are(tmp_path: Path) -> None:
     write_pictures(tmp_path / "set", ["benign/a.png", "malignant/b.png"])
     (line,) = refusal(tmp_path, table="x.csv")
     assert line.endswith("it holds no CSV or Parquet file")
+
+
+def test_a_column_for_each_class_is_read(tmp_path: Path) -> None:
+    lines = ["image,MEL,NV,UNK"]
+    lines += [f"{at},{float(at % 2)},{float(1 - at % 2)},0.0" for at in range(10)]
+    write_flat(tmp_path / "set", lines)
+    said, rows = started(tmp_path)
+    assert "label: the one of MEL, NV, UNK that is 1): MEL 5, NV 5" in said
+    assert [row["label"] for row in rows[:2]] == ["NV", "MEL"]
+
+
+@pytest.mark.parametrize(
+    ("head", "row"),
+    [
+        ("image,female,male,stage", "{at},{odd},{even},{third}"),
+        ("image,effusion,nodule", "{at},1,{odd}"),
+    ],
+)
+def test_columns_of_0_and_1_that_need_not_be_classes_are_asked_about(
+    tmp_path: Path, head: str, row: str
+) -> None:
+    lines = [
+        head,
+        *(row.format(at=at, odd=at % 2, even=1 - at % 2, third=at % 3) for at in range(10)),
+    ]
+    write_flat(tmp_path / "set", lines)
+    if "stage" in head:
+        (line,) = refusal(tmp_path)
+        assert "say it with --label" in line.lower()
+    else:
+        said, _ = started(tmp_path)  # the one column that differs is the class
+        assert "label: nodule" in said
+
+
+def test_the_table_itself_is_no_file_that_was_left_out(tmp_path: Path) -> None:
+    write_flat(tmp_path / "set", ["image,label", *(f"{at},{at % 2}" for at in range(10))])
+    said, _ = started(tmp_path)
+    assert "left out" not in said
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        ("benign malignant", "positive class (of SEN, F1): malignant"),
+        ("bösartig gutartig", "positive class (of SEN, F1): bösartig"),
+        ("melanoma nevus", "positive class (of SEN, F1): melanoma"),
+        ("covid influenza", "POSITIVE CLASS (of SEN, F1): influenza, as the last by name"),
+    ],
+)
+def test_the_positive_class_is_told(tmp_path: Path, names: str, said: str) -> None:
+    one, other = names.split()
+    lines = ["image,label", *(f"{at},{other if at % 2 else one}" for at in range(10))]
+    write_flat(tmp_path / "set", lines)
+    told, _ = started(tmp_path)
+    assert said in told
+    if "POSITIVE" in said:
+        assert "--classes influenza,covid turns them round" in told
+        turned, _ = started(tmp_path, classes=("influenza", "covid"), force=True)
+        assert "positive class (of SEN, F1): covid" in turned

@@ -13,7 +13,7 @@ from pathlib import Path
 from abl.app.init.annotated import annotated_kinds, set_in_annotations
 from abl.app.init.design import FirstDesign, designed
 from abl.app.init.files import MANIFEST, SWEEP, Placed, write_both
-from abl.app.init.found import FoundSet, set_in_folders, set_in_table
+from abl.app.init.found import FoundSet, positive_said, set_in_folders, set_in_table
 from abl.app.init.label_table import Columns, find_table, label_table
 from abl.app.init.looked import looked_through
 from abl.app.init.machine import Machine, this_machine
@@ -80,7 +80,8 @@ def init_sweep(
     place = Placed.of(folder, options.out)
     with ExitStack() as undo:
         found = _found(listing, options, place, ask, undo)
-        found = found.with_images(found.images, odd)
+        positive = positive_said(found.classes, options.classes)
+        found = found.with_images(found.images, odd, positive)
         report = _rest(found, options, place, ask, machine, say)
         undo.pop_all()
     return report

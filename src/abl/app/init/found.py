@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,7 +11,7 @@ from pathlib import PurePosixPath
 from abl.app.init.label_table import LabelTable
 from abl.data.annotations.folder import AnnotatedFolder
 from abl.data.annotations.mask_names import MaskPairs, masks_beside, natural_order
-from abl.data.tables.class_folders import class_order, folder_layout
+from abl.data.tables.class_folders import class_order, folder_layout, names_tell_order
 from abl.data.tables.folder_rows import passed_over
 from abl.data.tables.words import same_name
 from abl.errors import InputError, Problem, nearest
@@ -149,7 +150,7 @@ def set_in_table(folder: AnnotatedFolder, table: LabelTable, asked: Sequence[str
         named = of_each(sorted(others, key=natural_order), others)
         said.append(f"left out, as --classes does not name their class: {count} ({named})")
     rows = len(images) + sum(others.values()) * bool(wanted)
-    said += _left(folder, pairs, rows, f"without a class in {table.name}")
+    said += _left(folder, pairs, rows, f"without a class in {table.name}", tables=1)
     return FoundSet(folder, tuple(images), classes, tuple(said), has_table=True)
 
 
@@ -178,18 +179,35 @@ def checked_classes(
     return tuple(asked) or class_order(of_class)
 
 
+def positive_said(classes: Sequence[str], asked: Sequence[str]) -> str:
+    """Which of two classes sensitivity is of, and how to turn them round; "" of more classes."""
+    if len(classes) != 2:
+        return ""
+    first, last = classes
+    if asked or names_tell_order(classes):
+        return f"positive class (of SEN, F1): {last}"
+    turned = shlex.quote(f"{last},{first}")
+    return (
+        f"POSITIVE CLASS (of SEN, F1): {last}, as the last by name, for names do not tell which is "
+        f"worse; --classes {turned} turns them round"
+    )
+
+
 def of_each(classes: Sequence[str], of_class: Counter[str]) -> str:
     """Classes with their numbers of images."""
     return ", ".join(f"{name} {of_class[name]}" for name in classes)
 
 
-def _left(folder: AnnotatedFolder, pairs: MaskPairs, rows: int, outside: str) -> list[str]:
+def _left(
+    folder: AnnotatedFolder, pairs: MaskPairs, rows: int, outside: str, *, tables: int = 0
+) -> list[str]:
     """What is said of masks, and of files that have no row.
 
     Args:
         outside: What images without a row are: `in no folder of a class`.
+        tables: How many of the files were read as tables.
     """
-    notes = passed_over(folder, pairs, rows=rows, outside=outside)
+    notes = passed_over(folder, pairs, rows=rows, outside=outside, tables=tables)
     if several := sum(len(masks) > 1 for masks in pairs.masks_of.values()):
         has = "1 image has" if several == 1 else f"{several} images have"
         notes.insert(1, f"{has} several masks, which are united.")

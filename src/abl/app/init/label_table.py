@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from abl.app.init.one_hot import MOST_VALUES, one_hot_classes
 from abl.data.annotations.folder import AnnotatedFolder
 from abl.data.annotations.mask_names import FIRST_CHANNEL
 from abl.data.dataset import BOX, ROI
@@ -36,7 +37,6 @@ SPLITS = ("split", "subset", "partition", "set", "fold")
 # further columns of a manifest, which are kept; paths among them start from the table's folder
 KEPT = ("nodule", "centre", "image2", *BOX, *ROI)
 TRIED = 200  # rows by which a column of images is found
-MOST_VALUES = 12  # of a column that may be one of classes
 SHOWN = 3
 
 Ask = Callable[[str], str]
@@ -141,14 +141,17 @@ def label_table(
                 "no column names images of this folder; say which with --image COLUMN", str(path)
             )
         )
-    label = columns.label or _label_column(rows, names, image, ask)
+    known = columns.label or _known(names, LABELS, {image})
+    hot = None if known else one_hot_classes(rows, names, {image})
+    label = f"the one of {', '.join(hot[0])} that is 1" if hot else known
+    label = label or _label_column(rows, names, image, ask)
     patient = columns.patient or _known(names, PATIENTS, {image, label})
     split = _split_column(rows, _known(names, SPLITS, {image, label}))
     found: dict[str, int] = {}
     lacking: list[str] = []
     unlabelled = 0
     problems: list[Problem] = []
-    labels = [_plain(text) for text in rows.text(label)]
+    labels = hot[1] if hot else [_plain(text) for text in rows.text(label)]
     for position, text in enumerate(rows.text(image)):
         file = image_meant(folder, name, text, images)
         if file is None:
@@ -246,9 +249,6 @@ def _image_column(
 
 
 def _label_column(rows: Rows, names: Sequence[str], image: str, ask: Ask | None) -> str:
-    known = _known(names, LABELS, {image})
-    if known:
-        return known
     values: Mapping[str, set[str]] = {
         name: {text for text in rows.text(name) if not is_missing(text)}
         for name in names

@@ -9,7 +9,7 @@ from statistics import median
 
 import numpy as np
 
-from abl.app.init.found import FoundImage, FoundSet
+from abl.app.init.found import FoundImage, FoundSet, of_each
 from abl.data.checks.image_looks import ImageLook, image_looks
 from abl.data.duplicates.near_duplicates import THRESHOLD, close_pairs
 from abl.data.splits.groups import components
@@ -46,12 +46,15 @@ def looked_through(found: FoundSet) -> tuple[FoundSet, Sizes]:
     )
     kept = [(each, look) for each, look in zip(found.images, looks, strict=True) if not look.fault]
     if not kept:
-        raise InputError(
-            [
-                Problem(look.fault, file=each.image)
-                for each, look in zip(found.images[:SHOWN], looks, strict=False)
-            ]
-        )
+        problems = [
+            Problem(look.fault, file=each.image)
+            for each, look in zip(found.images[:SHOWN], looks, strict=False)
+        ]
+        if more := len(looks) - len(problems):
+            problems.append(
+                Problem(f"and {counted(more, 'other image')} cannot be read either: none is left")
+            )
+        raise InputError(problems)
     images = [_with_good_masks(each, look) for each, look in kept]
     looks_kept = [look for _, look in kept]
     names, groups_said = near_groups(images, looks_kept)
@@ -62,9 +65,7 @@ def looked_through(found: FoundSet) -> tuple[FoundSet, Sizes]:
         all(look.is_grey for look in looks_kept),
     )
     return (
-        found.with_images(
-            images, *_unreadable(found.images, looks), *_masks_said(kept), *groups_said
-        ),
+        found.with_images(images, *_unreadable(found, looks), *_masks_said(kept), *groups_said),
         sizes,
     )
 
@@ -115,8 +116,9 @@ def _with_good_masks(image: FoundImage, look: ImageLook) -> FoundImage:
     return replace(image, masks=tuple(name for name in image.masks if name not in bad))
 
 
-def _unreadable(images: Sequence[FoundImage], looks: Sequence[ImageLook]) -> list[str]:
-    lost = [(each, look) for each, look in zip(images, looks, strict=True) if look.fault]
+def _unreadable(found: FoundSet, looks: Sequence[ImageLook]) -> list[str]:
+    pairs = list(zip(found.images, looks, strict=True))
+    lost = [(each, look) for each, look in pairs if look.fault]
     if not lost:
         return []
     what = "1 image was left out, as it"
@@ -124,7 +126,8 @@ def _unreadable(images: Sequence[FoundImage], looks: Sequence[ImageLook]) -> lis
         what = f"{len(lost)} images were left out, as they"
     few = "; ".join(f"{each.image} {look.fault}" for each, look in lost[:SHOWN])
     more = f"; and {len(lost) - SHOWN} more" if len(lost) > SHOWN else ""
-    return [f"{what} cannot be read: {few}{more}"]
+    left = of_each(found.classes, Counter(each.label for each, look in pairs if not look.fault))
+    return [f"{what} cannot be read: {few}{more}", f"that leaves {left}"]
 
 
 def _masks_said(kept: Sequence[tuple[FoundImage, ImageLook]]) -> list[str]:

@@ -18,12 +18,14 @@ from abl.data.tables.words import role_named, same_name
 
 # names of findings from the mildest to the worst; the last class is the positive one
 RANKS: tuple[frozenset[str], ...] = tuple(map(frozenset, (
-    {"normal", "healthy", "control", "controls", "none", "no finding", "no findings", "nofinding"},
-    {"negative", "neg", "absent", "no", "false", "0"},
-    {"benign"},
+    {"normal", "healthy", "control", "controls", "none", "no finding", "no findings", "nofinding",
+     "gesund", "sain", "sano"},
+    {"negative", "neg", "absent", "no", "false", "0", "negativ", "negativo"},
+    {"benign", "benigne", "benigno", "benigna", "bénin", "bénigne", "gutartig", "nevus", "naevus"},
     (),  # every other name
-    {"positive", "pos", "present", "yes", "true", "1"},
-    {"malignant", "cancer", "carcinoma", "tumor", "tumour", "disease", "diseased"},
+    {"positive", "pos", "present", "yes", "true", "1", "positiv", "positivo"},
+    {"malignant", "maligne", "maligno", "maligna", "malin", "bösartig", "cancer", "carcinoma",
+     "melanoma", "sarcoma", "tumor", "tumour", "disease", "diseased", "krebs", "karzinom"},
 )))  # fmt: skip
 OTHER = 3
 SIGNS = re.compile(r"[ _.-]+")
@@ -53,17 +55,26 @@ class FolderLayout:
 
 def class_order(names: Collection[str]) -> tuple[str, ...]:
     """Classes from the mildest to the worst, as far as their names tell, then by name."""
-
-    if all(name.strip().isdecimal() for name in names):
+    if _are_numbers(names):
         return tuple(sorted(names, key=natural_order))
+    return tuple(sorted(names, key=lambda name: (_rank(name), natural_order(name))))
 
-    def rank(name: str) -> int:
-        word = SIGNS.sub(" ", same_name(name))
-        if WITHOUT.match(word):
-            return 0
-        return next((at for at, words in enumerate(RANKS) if word in words), OTHER)
 
-    return tuple(sorted(names, key=lambda name: (rank(name), natural_order(name))))
+def names_tell_order(names: Collection[str]) -> bool:
+    """Whether the names say which class is the worst: else it is the last of the alphabet."""
+    ranks = sorted(map(_rank, names))
+    return _are_numbers(names) or ranks[-1:] != ranks[-2:-1]
+
+
+def _are_numbers(names: Collection[str]) -> bool:
+    return all(name.strip().isdecimal() for name in names)
+
+
+def _rank(name: str) -> int:
+    word = SIGNS.sub(" ", same_name(name))
+    if WITHOUT.match(word):
+        return 0
+    return next((at for at, words in enumerate(RANKS) if word in words), OTHER)
 
 
 def folder_layout(images: Sequence[str], *, classes: Collection[str] = ()) -> FolderLayout:

@@ -85,12 +85,14 @@ def passed_over(
     *,
     rows: int,
     outside: str = "in no folder of a class",
+    tables: int = 0,
 ) -> list[str]:
     """What of a folder is taken as a mask, and what has no row, a sentence each.
 
     Args:
         rows: How many images have a row.
         outside: What the others are.
+        tables: How many of the files are tables that were read.
     """
     notes = []
     if masks := sum(map(len, pairs.masks_of.values())):
@@ -100,7 +102,7 @@ def passed_over(
     for count, what in (
         (len(pairs.without_image), "mask{} without an image"),
         (len(pairs.images) - rows, f"image{{}} {outside}"),
-        (len(folder.files) - len(folder.images), "file{} without the name of an image"),
+        (len(folder.files) - len(folder.images) - tables, "file{} without the name of an image"),
         (folder.hidden, "hidden file{} (names that begin with a dot, __MACOSX)"),
     ):
         if count:
