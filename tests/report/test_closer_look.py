@@ -72,6 +72,7 @@ def test_curves_of_trainings_without_validation_lack_it_and_are_no_nan(made: Mad
     curves = closer_look(made.outcome, EMPTY, {LEARNING: learning})["curves"]
     told = [[row[2], curves["kinds"][row[3]], row[4]] for row in curves["rows"]]
     assert told == [[1, "train loss", 0.7], [2, "train loss", 0.5]]
+    assert curves["kinds"] == ["train loss"]
     assert curves["trainings"] == ["repeat 0, fold 0, seed 0"]
     other = learning.assign(arm="of another sweep")
     assert closer_look(made.outcome, EMPTY, {LEARNING: other})["curves"] is None

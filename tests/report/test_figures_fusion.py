@@ -112,9 +112,13 @@ def test_each_mode_has_a_point_a_head_and_the_best_is_filled(made: Made, modes: 
     assert "other units" in figure.get_label()
 
 
-def test_the_figure_of_modes_needs_two_modes_and_two_heads() -> None:
+def test_the_figure_of_modes_needs_two_modes_and_is_there_for_one_head() -> None:
     one_head = small()
-    assert modes_figure(one_head.outcome, made_modes(one_head)) is None
+    figure = modes_figure(one_head.outcome, made_modes(one_head))
+    (place,) = figure.axes
+    assert [text.get_text() for text in place.get_yticklabels()] == ["bmode", "elasticity", "late"]
+    drawn = [line.get_xdata()[0] for line in place.lines if line.get_marker() != "None"]
+    assert drawn == [arm.cells["acc"].mean for arm in one_head.outcome.arms]
     one_mode = small("late", heads=("gap", "fc"))
     assert modes_figure(one_mode.outcome, made_modes(one_mode)) is None
 

@@ -15,7 +15,7 @@ from sklearn.metrics import roc_auc_score, roc_curve
 
 from abl.decide.reliability import expected_calibration_error
 from abl.decide.replicates import Scores
-from abl.report.figures.arms import MOST_SHOWN, Frames, shown_arms
+from abl.report.figures.arms import MOST_SHOWN, Frames, best_of, shown_arms
 from abl.report.figures.data import (
     COVERAGE_GRID,
     mean_roc,
@@ -219,9 +219,19 @@ def test_the_best_of_a_loss_is_the_smallest(made: Made) -> None:
         for arm in made.outcome.arms
     ]
     outcome = dataclasses.replace(made.outcome, arms=tuple(arms), primary="brier")
+    best = best_of(outcome, outcome.arms)
+    assert best is not None
+    assert best.cells["brier"].mean == min(a.cells["brier"].mean for a in arms)
+
+
+def test_best_is_called_what_the_table_calls_so_and_no_other_arm(made: Made) -> None:
+    shown = shown_arms(made.outcome, made.predictions)
+    assert [arm.outcome.best for arm in shown.arms] == [arm.best for arm in shown.arms]
+    assert sum("best" in arm.label_and_role for arm in shown.arms) == 1
+    unmarked = tuple(dataclasses.replace(arm, best=False) for arm in made.outcome.arms)
+    outcome = dataclasses.replace(made.outcome, arms=unmarked)
     shown = shown_arms(outcome, made.predictions)
-    (best,) = [arm for arm in shown.arms if arm.best]
-    assert best.outcome.cells["brier"].mean == min(a.cells["brier"].mean for a in arms)
+    assert not any(arm.best or "best" in arm.label_and_role for arm in shown.arms)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5])

@@ -329,6 +329,24 @@ def test_placements_stand_in_order_with_the_base_as_a_line():
     assert is_legible(figure)
 
 
+def test_the_value_of_a_bar_is_read_off_whatever_its_length():
+    made = outcome(PARAMS)
+    cells = {"acc": Cell(0.0, 0.0, 0.0, 0.11, 3)}
+    arms = tuple(
+        replace(arm, cells=cells) if arm.params.get("placement") == "L0" else arm
+        for arm in made.arms
+    )
+    (place,) = placement_figure(replace(made, arms=arms)).axes
+    rows = [label.get_text() for label in place.get_yticklabels()]
+    (none,) = [text for text in place.texts if round(text.xy[1]) == rows.index("L0")]
+    assert none.get_text() == "0.00"
+    # dark and beyond the interval, where neither bar nor line is
+    assert none.xy[0] == 0.11
+    assert none.get_color() != "w"
+    others = [text for text in place.texts if text is not none]
+    assert {(text.get_color(), text.xy[0]) for text in others} == {("w", 0.0)}
+
+
 def test_one_placement_is_no_figure_and_many_variants_are_cut():
     assert placement_figure(outcome(PARAMS[:2])) is None
     variants = ("parallel", "serial", "spatial", "channel", "cbam")

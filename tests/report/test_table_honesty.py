@@ -20,6 +20,7 @@ from abl.plan.facts import Facts
 from abl.plan.outcome import ArmOutcome, Cell, Comparison, Outcome
 from abl.plan.outcome_json import outcome_from_json, outcome_to_json
 from abl.report.collapse import collapsed_arms
+from abl.report.figures.forest import forest_figure
 from abl.report.labels import metric_label
 from abl.report.prediction_frames import repeated_trainings
 from abl.report.tables import printed, styled_table, table_of
@@ -226,9 +227,20 @@ def test_a_difference_over_fewer_replicates_than_the_arm_has_says_so() -> None:
         own, difference = table.rows[row][1], table.rows[row][at]
         assert " ".join(notes[mark] for mark in own.marks).startswith(of_arm)
         assert notes[difference.marks[0]].startswith("over 1 of 3 replicates, undefined")
+    # and so do the sentences and the forest plot
+    sentences = " ".join(table.lead)
+    for name in ("some", "all"):
+        assert f"{name} (+10.0 points [−10.0, 30.0] over 1 of 3 replicates)" in sentences
+    forest = forest_figure(an_outcome(base, *arms))
+    verdicts = [text.get_text() for text in forest.axes[0].child_axes[0].get_yticklabels()]
+    assert verdicts == ["+10.0  undecided (1 of 3 replicates)"] * 2
+    assert "In brackets: over which replicates" in forest.get_label()
+    assert all("(1 of 3 replicates)" in text.get_text() for text in forest.narrow.axes[0].texts)
     row = {"arm": "all", "base": "base", "difference": 0.1, "low": -0.1, "high": 0.3, "p": 0.3}
     tests = facts_tables(an_outcome(base, *arms, facts=Facts(tests=[row])))["tests"]
     assert tests.rows[0][2].marks == ("a",)
     assert tests.notes[-1].text.startswith("over 1 of 3 replicates, undefined")
     whole = replace(base, replicates=replicates_of(1, 3, auc=[0.7, 0.7, 0.7]))
     assert table_of(an_outcome(whole, arms[1])).rows[1][at].marks == ()
+    assert "of 3 replicates" not in " ".join(table_of(an_outcome(whole, arms[1])).lead)
+    assert "In brackets" not in forest_figure(an_outcome(whole, arms[1])).get_label()

@@ -145,6 +145,19 @@ def test_a_terminal_shows_of_many_arms_those_that_matter(many: Path) -> None:
     assert len(csv.splitlines()) == 91
 
 
+def test_a_terminal_shows_of_their_replicates_those_of_the_arms_that_matter(many: Path) -> None:
+    done = abl(many, "table", "made", "--show", "replicates")
+    assert done.exit_code == 0, done.output
+    said = " ".join(done.output.split())
+    assert "30 of 270 rows: 10 arms of 90, base and best" in said
+    assert "abl table made --show replicates --all, or --format csv" in said
+    assert len(re.findall(r"(?m)^.*(?:average|original).* 0 +0 +\d ", done.output)) == 30
+    whole = abl(many, "table", "made", "--show", "replicates", "--all")
+    assert "of 270 rows" not in " ".join(whole.output.split())
+    csv = abl(many, "table", "made", "--show", "replicates", "--format", "csv").output
+    assert len(csv.splitlines()) == 271
+
+
 def test_rows_with_published_values_are_always_shown(many: Path) -> None:
     stated = many / "stated.csv"
     lines = [f"{n},average,80.0" for n in range(150, 185)]

@@ -14,7 +14,8 @@ import pytest
 from abl.plan.outcome import ArmOutcome, Cell, Outcome
 from abl.report.figures.bars import MOST_ARMS, bar_figure
 from abl.report.figures.curves import curve_figure
-from abl.report.figures.style import save_figure
+from abl.report.figures.style import save_figure, wrapped
+from abl.report.figures.tuned import heatmap_figure
 
 
 def curve(last: float = 1.0) -> pd.DataFrame:
@@ -73,6 +74,48 @@ def test_always_is_drawn_beyond_the_last_threshold(always: float) -> None:
     (panel,) = visible_panels(outcome(arm(3, "model1", curve=curve(last=always))))
     assert np.isfinite(panel.lines[0].get_xdata()).all()
     assert "always" in [text.get_text() for text in panel.texts]
+
+
+def test_a_spread_stays_where_shares_are() -> None:
+    wide = curve().assign(accuracy=0.98, accuracy_sd=0.2)
+    one = arm(3, "average", curve=wide, cells={"accuracy": Cell(0.98, 0.2, math.nan, math.nan, 2)})
+    (band,) = visible_panels(outcome(one, arm(5, "average", curve=wide)))[0].collections[:1]
+    assert band.get_paths()[0].vertices[:, 1].max() == 1.0
+    figure = bar_figure(outcome(one))
+    spans = [line.get_xdata() for line in figure.axes[0].lines if line.get_ls() == "-"]
+    assert max(max(span) for span in spans) == 1.0
+
+
+def test_values_of_an_uneven_grid_are_told_apart_on_the_axis_of_a_heat_map() -> None:
+    ninths = curve().assign(threshold=np.linspace(0, 0.95, 11) / 0.99)
+    figure = heatmap_figure(outcome(*(arm(n, "average", curve=ninths) for n in (1, 3))))
+    names = [text.get_text() for text in figure.axes[0].get_xticklabels()]
+    assert names == ["0", "0.19", "0.38", "0.58", "0.77", "0.96"]
+    near = curve().assign(threshold=0.5 + np.arange(11) / 1000)
+    figure = heatmap_figure(outcome(*(arm(n, "average", curve=near) for n in (1, 3))))
+    names = [text.get_text() for text in figure.axes[0].get_xticklabels()]
+    assert names == ["0.5", "0.502", "0.504", "0.506", "0.508", "0.51"]
+
+
+def test_replicates_lie_above_the_interval() -> None:
+    figure = bar_figure(outcome(arm(3, "average")))
+    (span,) = [line for line in figure.axes[0].lines if line.get_ls() == "-"]
+    (dots,) = [line for line in figure.axes[0].lines if line.get_ms() < 6 and line is not span]
+    assert list(dots.get_xdata()) == [0.78, 0.82]
+    assert dots.get_zorder() > span.get_zorder()
+
+
+def test_settings_of_an_arm_are_not_torn_apart_between_lines() -> None:
+    name = "tiny_vgg · rotate_deg 15 · weight_decay 1e-05 · lr 0.001 (best)"
+    assert wrapped(name, 28).split("\n") == [
+        "tiny_vgg · rotate_deg 15 ·",
+        "weight_decay 1e-05 ·",
+        "lr 0.001 (best)",
+    ]
+    assert (
+        wrapped("a name of one setting that is long", 20) == "a name of one\nsetting that is long"
+    )
+    assert wrapped(name, 28, lines=1) == "tiny_vgg · rotate_deg 15 · …"
 
 
 def test_no_curve_no_figure() -> None:

@@ -150,7 +150,9 @@ def test_forest_has_features_by_name_and_cuts_many() -> None:
     assert {"class", "column0", "odds ratio of being flagged"} <= set(few)
     grouped = feature_forest_figure(rows, "group")
     said = " ".join([*texts_of(grouped), grouped.get_label()])
-    assert "too few groups for P" in said
+    assert "too few groups for P" not in said  # all have their P
+    rare = rows[rows["feature"] == "column0"].assign(p=np.nan)
+    assert "too few groups for P" in texts_of(feature_forest_figure(rare, "group"))
     assert "all other groups" in said
     assert "patient" not in said
     many = feature_forest_figure(rows)

@@ -64,7 +64,7 @@ def shown_table(
         show: One of SHOWN; "" for the ablation table.
         pivot: ROWS,COLUMNS, two axes; "" for arms in rows.
         roots: Folders of data sets (subgroups).
-        few: Of many arms show those that matter, as a terminal does.
+        few: Of many arms, or many rows of them, show those that matter, as a terminal does.
 
     Raises:
         InputError: No such sweep, axis, metric, table; facts that the table needs are not there.
@@ -84,6 +84,10 @@ def shown_table(
         if shaped or (metric and not show.startswith(SUBGROUP)):
             raise InputError("--metric, --spread and --intervals are of other tables than --show's")
         other = _other_table(store, outcome, show, metric, per_cent, digits, roots)
+        if few:
+            from abl.report.tables.few_rows import rows_for_terminal
+
+            other = rows_for_terminal(other, outcome, show)
         return scored_table(other, outcome)
     values = _read(store, outcome, published) if published is not None else None
     table = styled_table(

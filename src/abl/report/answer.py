@@ -21,6 +21,7 @@ from abl.plan.outcome import ArmOutcome, Comparison, Outcome
 from abl.report.gave_up import gave_up_sentence
 from abl.report.labels import Scale, counted, joined, label_in, metric_label, one_line, scale_of
 from abl.report.named import SEPARATOR, axis_in, setting_in, words_of
+from abl.report.replicates_said import differences_over
 
 MOST_NAMED = 3  # in a sentence
 
@@ -56,6 +57,7 @@ class _Answer:
         decimals = outcome.facts.table.decimals
         self._scale: Scale = scale_of(outcome.primary, means, per_cent=per_cent, decimals=decimals)
         self._label = label_in(outcome, outcome.primary)
+        self._over = differences_over(outcome)
         self._words = {arm.key: words_of(arm, outcome) for arm in outcome.arms}
         titles = {outcome.title_of(arm): self._words[arm.key] for arm in outcome.arms}
         self._bases = titles | self._words
@@ -129,11 +131,11 @@ class _Answer:
             much = one.found.verdict.removeprefix(word)
             return (
                 f"{self._named(one)} is {word} than {base}{much}: "
-                f"{self._label} {self._difference(one.found)}."
+                f"{self._label} {self._difference(one)}."
             )
         than = self._base or self._base_setting or "their bases"
         listed = "; ".join(
-            f"{self._named(each)} ({self._difference(each.found)})" for each in found[:MOST_NAMED]
+            f"{self._named(each)} ({self._difference(each)})" for each in found[:MOST_NAMED]
         )
         most = "most of all " if len(found) > MOST_NAMED else ""
         return (
@@ -193,7 +195,7 @@ class _Answer:
         return sorted(found, key=lambda each: -each.size)
 
     def _list(self, found: Sequence[_Compared]) -> str:
-        named = [f"{self._named(e)} ({self._difference(e.found)})" for e in found[:MOST_NAMED]]
+        named = [f"{self._named(e)} ({self._difference(e)})" for e in found[:MOST_NAMED]]
         more = len(found) - len(named)
         return "; ".join(named) + (f"; and {more} more" if more else "")
 
@@ -222,11 +224,13 @@ class _Answer:
     def _base_words(self, base: str) -> str:
         return self._bases.get(base) or one_line(base)
 
-    def _difference(self, found: Comparison) -> str:
+    def _difference(self, each: _Compared) -> str:
+        found, over = each.found, self._over.get(each.arm.key, "")
         text, interval = self._scale.difference(found.difference), ""
         if not math.isnan(found.low):
             interval = f" {self._scale.interval(found.low, found.high)}"
-        return f"{text}{' points' if self._scale.unit else ''}{interval}"
+        points = " points" if self._scale.unit else ""
+        return f"{text}{points}{interval}{f' over {over}' if over else ''}"
 
     def _amount(self, value: float) -> str:
         return f"{self._scale.number(value)}{' points' if self._scale.unit else ''}"

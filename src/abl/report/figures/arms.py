@@ -69,6 +69,7 @@ class ShownArm:
         label: It in a few words.
         scores: One for each (repeat, fold, seed).
         base: Others are compared with it.
+        best: So marked in the table, which marks none where no verdict is given.
     """
 
     outcome: ArmOutcome
@@ -76,6 +77,12 @@ class ShownArm:
     scores: Sequence[Scores]
     base: bool
     best: bool
+
+    @property
+    def label_and_role(self) -> str:
+        """The arm in a few words, and whether it is the base, or the best one, or both."""
+        roles = [role for role, is_so in (("base", self.base), ("best", self.best)) if is_so]
+        return self.label + (f" ({', '.join(roles)})" if roles else "")
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,11 +103,11 @@ def shown_arms(outcome: Outcome, predictions: pd.DataFrame, most: int = MOST_SHO
     frames = frames_by(predictions, "arm", "test")
     known = [arm for arm in outcome.arms if not arm.failed and arm.key in frames]
     chosen, cut = few_of(outcome, known, most)
-    base, best = base_of(outcome), best_of(outcome, known)
+    base = base_of(outcome)
     shown = (
         ShownArm(
             arm, row_words(arm, outcome), replicates_in(frames[arm.key]),
-            base is not None and arm.key == base.key, best is not None and arm.key == best.key,
+            base is not None and arm.key == base.key, arm.best,
         )
         for arm in chosen
     )  # fmt: skip
@@ -187,6 +194,15 @@ def table_value(arm: ArmOutcome, metric: str) -> tuple[float, float, float]:
     """Mean and 95 % interval of a metric as the table has them; nan where it does not."""
     cell = arm.cells.get(metric)
     return (math.nan,) * 3 if cell is None else (cell.mean, cell.low, cell.high)
+
+
+def spread_about(mean: Floats, sd: Floats) -> tuple[Floats, Floats]:
+    """Mean ± sd; within [0, 1] where all means are, as shares are, which an sd may leave."""
+    low, high = mean - sd, mean + sd
+    known = mean[~np.isnan(mean)]
+    if ((known >= 0) & (known <= 1)).all():
+        return np.clip(low, 0, 1), np.clip(high, 0, 1)
+    return low, high
 
 
 def goodness(outcome: Outcome, arm: ArmOutcome) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,11 +13,18 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from abl.plan.outcome import ArmOutcome, Outcome
-from abl.report.figures.arms import goodness, is_control, row_words, table_value
+from abl.report.figures.arms import (
+    goodness,
+    is_control,
+    row_words,
+    spread_about,
+    table_value,
+)
 from abl.report.figures.style import BLUE, VERMILION, DrawnFigure, caption, new_figure, own_style
 from abl.report.labels import label_in
 
 MOST_ARMS = 60
+REPLICATE: dict[str, Any] = {"ms": 3.8, "mfc": "0.45", "mec": "w", "mew": 0.5}
 
 
 def bar_figure(outcome: Outcome) -> Figure | None:
@@ -92,16 +100,17 @@ def _draw_arm(place: Axes, row: int, arm: ArmOutcome, metric: str, *, is_primary
         across = ("axes fraction", "data")
         place.annotate(text, (0.01, row), xycoords=across, va="center", color="0.4")
         return ""
-    if metric in arm.replicates.columns:
-        each = pd.to_numeric(arm.replicates[metric], errors="coerce").dropna()
-        place.plot(each, np.full(len(each), row), "o", ms=3, color="0.6", alpha=0.6, zorder=2)
+    if len(each := _replicates(arm, metric)) > 1:  # a single one is the mean
+        # above the interval, which would hide them
+        place.plot(each, np.full(len(each), row), "o", zorder=3.5, **REPLICATE)
     colour = VERMILION if arm.best and is_primary else BLUE
     face = colour if (arm.best or arm.tied) and is_primary else "w"
     cell = arm.cells[metric]
     place.plot(mean, row, "o", ms=6, color=colour, mfc=face, zorder=4)
     ends, meaning = (cell.low, cell.high), "95 % interval"
     if math.isnan(cell.low) or math.isnan(cell.high):
-        ends, meaning = (mean - cell.sd, mean + cell.sd), "± sd"
+        low, high = spread_about(np.array([mean]), np.array([cell.sd]))
+        ends, meaning = (float(low[0]), float(high[0])), "± sd"
     if math.isnan(ends[0]):
         return ""
     place.plot(ends, [row, row], color=colour, lw=1.6, zorder=3)
@@ -109,17 +118,27 @@ def _draw_arm(place: Axes, row: int, arm: ArmOutcome, metric: str, *, is_primary
 
 
 def _arm_handles(arms: Sequence[ArmOutcome], metric: str, *, is_primary: bool) -> list[Line2D]:
-    looks = [("arm", "w", BLUE, 6)]
-    if is_primary and any(arm.best for arm in arms):
-        looks.append(("best", VERMILION, VERMILION, 6))
-    if is_primary and any(arm.tied and not arm.best for arm in arms):
-        looks.append(("not distinguishable from it", BLUE, BLUE, 6))
-    if any(metric in arm.replicates.columns for arm in arms):
-        looks.append(("replicate", "0.6", "0.6", 3))
-    return [
-        Line2D([], [], ls="", marker="o", mfc=face, mec=edge, ms=size, label=label)
-        for label, face, edge, size in looks
+    drawn = [arm for arm in arms if _mean(arm, metric) is not None]
+    looks = []
+    if any(not (is_primary and (arm.best or arm.tied)) for arm in drawn):
+        looks.append(("arm", "w", BLUE))
+    if is_primary and any(arm.best for arm in drawn):
+        looks.append(("best", VERMILION, VERMILION))
+    if is_primary and any(arm.tied and not arm.best for arm in drawn):
+        looks.append(("not distinguishable from it", BLUE, BLUE))
+    handles = [
+        Line2D([], [], ls="", marker="o", mfc=face, mec=edge, ms=6, label=label)
+        for label, face, edge in looks
     ]
+    if any(len(_replicates(arm, metric)) > 1 for arm in drawn):
+        handles.append(Line2D([], [], ls="", marker="o", label="replicate", **REPLICATE))
+    return handles
+
+
+def _replicates(arm: ArmOutcome, metric: str) -> pd.Series:
+    if metric not in arm.replicates.columns:
+        return pd.Series(dtype=np.float64)
+    return pd.to_numeric(arm.replicates[metric], errors="coerce").dropna()
 
 
 def _mean(arm: ArmOutcome, metric: str) -> float | None:

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from abl.plan.outcome import ArmOutcome, Outcome
-from abl.report.figures.arms import sign_of
+from abl.report.figures.arms import sign_of, spread_about
 from abl.report.figures.style import caption, look, new_figure, own_style, wrapped
 from abl.report.labels import label_in
 from abl.report.named import axis_in, headed, value_in, words_of
@@ -216,7 +216,7 @@ def _band(curve: pd.DataFrame, metric: str) -> tuple[Floats, Floats, str]:
         return low, high, "95 % interval"
     if f"{metric}_sd" in curve and curve[f"{metric}_sd"].notna().any():
         sd = curve[f"{metric}_sd"].to_numpy(np.float64)
-        return y - sd, y + sd, "± sd"
+        return *spread_about(y, sd), "± sd"
     return y, y, ""
 
 

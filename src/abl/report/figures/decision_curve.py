@@ -51,7 +51,7 @@ def decision_curve_figure(shown: Shown, classes: tuple[str, ...]) -> Figure | No
                 THRESHOLDS, curve, color=COLOURS[index % len(COLOURS)],
                 lw=2.0 if arm.best else 1.2, ls="--" if arm.base else "-",
                 marker=MARKERS[index % len(MARKERS)], markevery=(3 + 2 * index, 24), ms=5, mfc="w",
-                label=wrapped(arm.label + (" (base)" if arm.base else ""), 30),
+                label=wrapped(arm.label_and_role, 30),
             )  # fmt: skip
         top = max(1.08 * highest, 0.01)
         place.set(xlim=(0, 1), ylim=(-LOWEST_SHARE * top, top))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
@@ -25,9 +25,12 @@ from abl.report.figures.style import (
 )  # fmt: skip
 from abl.report.labels import Scale, label_in, scale_of, with_unit
 from abl.report.named import words_of
+from abl.report.replicates_said import differences_over
 
 MOST_ROWS_DRAWN = 30
-ROW_IN = 0.27
+ROW_IN, LINE_IN = 0.27, 0.12
+# undecided, equivalent, the same, no verdict, or a difference of these networks alone
+UNSHOWN = "not shown to be better or worse"
 NARROW_IN = 3.5  # the room for a figure on a page in a window of 390 px
 
 _Rows = Sequence[tuple[ArmOutcome, Comparison]]
@@ -40,6 +43,7 @@ class _Forest:
     Attributes:
         cut: Which arms these are, "" if all.
         towards: ` to BASE`.
+        over: Key of an arm -> the replicates that its difference is over, if it is not all.
     """
 
     outcome: Outcome
@@ -47,6 +51,7 @@ class _Forest:
     cut: str
     scale: Scale
     towards: str
+    over: Mapping[str, str]
 
     @property
     def label(self) -> str:
@@ -58,10 +63,12 @@ class _Forest:
         text = wrapped(f"difference in {self.label}{self.towards}", width, lines=lines)
         return with_unit(text, "points" if self.scale.unit else "")
 
-    def said(self, found: Comparison, width: int) -> str:
-        """Difference and verdict."""
-        verdict = wrapped(found.verdict, width, lines=1)
-        return f"{self.scale.difference(found.difference)}  {verdict}"
+    def said(self, row: tuple[ArmOutcome, Comparison], width: int) -> str:
+        """Difference, verdict, and over what it is where some replicates have no value."""
+        arm, found = row
+        over = f" ({self.over[arm.key]})" if arm.key in self.over else ""
+        verdict = wrapped(found.verdict, width - len(over), lines=1)
+        return f"{self.scale.difference(found.difference)}  {verdict}{over}"
 
 
 def forest_figure(outcome: Outcome) -> Figure | None:
@@ -75,13 +82,14 @@ def forest_figure(outcome: Outcome) -> Figure | None:
         return None
     rows, scale = forest.rows, forest.scale
     with own_style():
-        figure = new_figure(8.2, 1.25 + ROW_IN * len(rows))
+        names = [wrapped(row_words(arm, outcome), 44, lines=2) for arm, _ in rows]
+        row_in = ROW_IN + LINE_IN * max(name.count("\n") for name in names)
+        figure = new_figure(8.2, 1.25 + row_in * len(rows))
         place = figure.subplots()
         _draw_rows(place, forest, 0.0)
-        names = [wrapped(row_words(arm, outcome), 44, lines=2) for arm, _ in rows]
         place.set_yticks(range(len(rows)), names)
         said = place.secondary_yaxis("right")
-        said.set_yticks(range(len(rows)), [forest.said(found, 34) for _, found in rows])
+        said.set_yticks(range(len(rows)), [forest.said(row, 40) for row in rows])
         said.tick_params(length=0)
         said.spines["right"].set_visible(False)
         place.set_ylim(len(rows) - 0.4, -0.6)
@@ -94,6 +102,8 @@ def forest_figure(outcome: Outcome) -> Figure | None:
         if outcome.facts.margin is not None:
             text += f" Grey: differences within the margin of {scale.number(outcome.facts.margin)}"
             text += " points." if scale.unit else "."
+        if any(arm.key in forest.over for arm, _ in rows):
+            text += " In brackets: over which replicates, where the others have no value."
         title = outcome.title or outcome.name
         caption(figure, title, text, forest.cut, heading="Differences to the base")
         figure.narrow = _narrow(forest)
@@ -113,9 +123,9 @@ def _narrow(forest: _Forest) -> DrawnFigure:
     below = 0.5 - 0.12 / row_in
     box = {"boxstyle": "square,pad=0.1", "fc": "w", "ec": "none", "alpha": 0.7}
     _draw_rows(place, forest, below)
-    for row, (name, (_, found)) in enumerate(zip(names, forest.rows, strict=True)):
+    for at, (name, row) in enumerate(zip(names, forest.rows, strict=True)):
         place.text(
-            0.0, row + below - 0.09 / row_in, f"{name}\n{forest.said(found, 44)}", va="bottom",
+            0.0, at + below - 0.09 / row_in, f"{name}\n{forest.said(row, 44)}", va="bottom",
             fontsize=8, transform=place.get_yaxis_transform(), zorder=2, bbox=box,
         )  # fmt: skip
     place.set_yticks([])
@@ -143,7 +153,8 @@ def _forest(outcome: Outcome) -> _Forest | None:
     titles |= {arm.key: words_of(arm, outcome) for arm in outcome.arms}
     base = titles.get(next(iter(bases)), next(iter(bases))) if len(bases) == 1 else ""
     towards = f" to {base}" if base else " to the base of each arm"
-    return _Forest(outcome, rows, cut if len(rows) < len(compared) else "", scale, towards)
+    cut = cut if len(rows) < len(compared) else ""
+    return _Forest(outcome, rows, cut, scale, towards, differences_over(outcome))
 
 
 def _draw_rows(place: Axes, forest: _Forest, below: float) -> None:
@@ -166,7 +177,7 @@ def _draw_legend(figure: Figure, rows: _Rows, columns: int) -> None:
     handles = [
         Line2D([], [], color=colour, marker="s", ms=5, lw=1.8, label=word)
         for colour, word in (
-            (BLUE, "better"), (VERMILION, "worse"), (GREY, "no difference shown"),
+            (BLUE, "better"), (VERMILION, "worse"), (GREY, UNSHOWN),
         )
         if colour in colours
     ]  # fmt: skip

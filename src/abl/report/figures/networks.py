@@ -44,7 +44,7 @@ _FATES = {
 
 
 def confidence_figure(outcome: Outcome, networks: pd.DataFrame) -> Figure | None:
-    """Histogram and cumulative distribution of |p_B - p_M| of each network, and of all.
+    """Histogram and cumulative distribution of |p_0 - p_1| of each network, and of all.
 
     K > 2: margin of the two largest probabilities. On validation, beside it that of the training
     images. None without predictions of networks.
@@ -74,8 +74,7 @@ def confidence_figure(outcome: Outcome, networks: pd.DataFrame) -> Figure | None
                 )  # fmt: skip
             place.set_title(wrapped(name, 34), fontsize=8)
         unit_square(grid, equal=False)
-        binary = len(probability_columns(networks)) == 2
-        label_below(grid, "confidence $|p_B - p_M|$" if binary else "margin of the top two")
+        label_below(grid, confidence_label(len(probability_columns(networks))))
         figure.supylabel(f"share of {unit_word(outcome)}", fontsize=9)
         handles: list[Line2D | Patch] = [
             Patch(color=SKY, label=f"{role}: right"),
@@ -98,6 +97,11 @@ def confidence_figure(outcome: Outcome, networks: pd.DataFrame) -> Figure | None
         cut = f"{len(names)} of {len(frames)} networks" if len(frames) > len(names) else ""
         caption(figure, f"Confidence of the networks, {role} sets", text, cut)
     return figure
+
+
+def confidence_label(classes: int) -> str:
+    """What the axis of confidences is called, for so many classes; 0: not known."""
+    return "margin of the top two" if classes > 2 else "confidence $|p_0 - p_1|$"
 
 
 def _draw_confidence(place: Axes, frame: pd.DataFrame, train: pd.DataFrame | None) -> None:
@@ -168,6 +172,7 @@ def flow_figure(
         handles = [
             Patch(fc=colour, ec="0.3", lw=0.4, hatch=hatch, label=fate)
             for fate, (colour, hatch) in _FATES.items()
+            if any(found[arm.key][fate] for arm in arms)
         ]
         figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize=8)
         text = (

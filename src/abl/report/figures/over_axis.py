@@ -13,7 +13,13 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from abl.plan.outcome import ArmOutcome, Outcome
-from abl.report.figures.arms import best_of, goodness, is_control, table_value
+from abl.report.figures.arms import (
+    best_of,
+    goodness,
+    is_control,
+    spread_about,
+    table_value,
+)
 from abl.report.figures.curves import MOST_BANDS
 from abl.report.figures.style import (
     COLOURS,
@@ -24,13 +30,16 @@ from abl.report.figures.style import (
     own_style,
     wrapped,
 )
-from abl.report.labels import label_in, metric_label
+from abl.report.labels import MINUS, label_in, metric_label
 from abl.report.named import words_of
 
 MOST_SERIES = 6
 _MOST_TICKS = 16
 # tick labels beside each other in one panel
 _MOST_LETTERS = 44
+
+LEAST_HEIGHT = 0.15  # of a bar on which its value is written, of a row
+ROOM_FOR_VALUE = 0.08  # of the axis
 
 Value = int | str
 Ends = tuple[float, float, float]  # mean, low, high
@@ -175,19 +184,23 @@ def row_figure(
         figure = new_figure(7.5, height)
         grid = figure.subplots(1, len(metrics), sharey=True, squeeze=False)[0]
         for place, metric in zip(grid, metrics, strict=True):
+            shown: dict[float, Ends] = {}
             for at, each in enumerate(series):
                 for value, arm in each.arms.items():
                     y = values.index(value) + step * (at - (len(series) - 1) / 2)
                     mean, low, high = value_of(arm, metric)
                     colour, marker = look_of(at)
                     if bars:
-                        _draw_bar(place, y, 0.9 * step, mean, colour)
+                        shown[y] = mean, low, high
+                        place.barh(y, mean, 0.9 * step, color=colour, alpha=0.75, lw=0)
                     place.plot([low, high], [y, y], color="0.15" if bars else colour, lw=1.4)
                     if not bars:
                         face = colour if arm.best else "w"
                         place.plot(mean, y, marker=marker, ms=5, color=colour, mfc=face, zorder=3)
             if base is not None:
                 place.axvline(table_value(base[0], metric)[0], color="0.25", lw=1.2, ls="--")
+            if 0.9 * step > LEAST_HEIGHT:
+                _write_values(place, shown)
             place.set_xlabel(f"{label_of(metric)} (mean, 95 % interval)", fontsize=9)
             place.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
             place.grid(visible=False, axis="y")
@@ -223,21 +236,35 @@ def _draw_line(
     place.plot(x, y, color=colour, marker=marker, ms=3.5, lw=1.4, zorder=3)
     meaning = "95 % interval over patients"
     if np.isnan(low).all():
-        low, high, meaning = y - sd, y + sd, "± sd"
+        (low, high), meaning = spread_about(y, sd), "± sd"
     if not band or np.isnan(low).all():
         return ""
-    if ((y >= 0) & (y <= 1)).all():  # shares, which a standard deviation may leave
-        low, high = np.clip(low, 0, 1), np.clip(high, 0, 1)
     place.fill_between(x, low, high, color=colour, alpha=0.15, lw=0, zorder=2)
     return meaning
 
 
-def _draw_bar(place: Axes, y: float, height: float, mean: float, colour: str) -> None:
-    place.barh(y, mean, height, color=colour, alpha=0.75, lw=0)
-    if height > 0.15 and not math.isnan(mean):
+def _write_values(place: Axes, bars: Mapping[float, Ends]) -> None:
+    """The value of each bar: where it begins, white on it, or beyond its interval if it is short.
+
+    For when all is drawn, as it depends on the ends of the axis what is short.
+
+    Args:
+        bars: Where each lies -> what it shows.
+    """
+    left, right = place.get_xlim()
+    room = ROOM_FOR_VALUE * (right - left)
+    for y, (mean, low, high) in bars.items():
+        if math.isnan(mean):
+            continue
+        nearest = min(abs(end) for end in (mean, low, high) if not math.isnan(end))
+        crosses = low < 0 < high
+        is_long = nearest > room and not crosses
+        away = -1.0 if is_long and mean < 0 else 1.0
+        x = 0.0 if is_long else float(np.nanmax([0.0, mean, high]))
         place.annotate(
-            f"{mean:.2f}", (0, y), (3, 0), textcoords="offset points", va="center", fontsize=7.5,
-            color="w", zorder=5,
+            f"{mean:.2f}".replace("-", MINUS), (x, y), (3 * away, 0), textcoords="offset points",
+            va="center", ha="left" if away > 0 else "right", fontsize=7.5,
+            color="w" if is_long else "0.15", zorder=5,
         )  # fmt: skip
 
 

@@ -52,14 +52,17 @@ def roc_figure(shown: Shown) -> Figure:
                 curve["fpr"], curve["low"], curve["high"], color=colour, alpha=0.18, lw=0
             )
             place.plot(curve["fpr"], curve["tpr"], color=colour, lw=1.6)
-            place.set_title(_panel_title(arm), fontsize=8)
+            place.set_title(wrapped(arm.label_and_role, 28), fontsize=8)
             _write(place, f"AUC {interval_text(*shown_metric(arm, 'auc'))}")
         unit_square(grid, equal=False)  # an aspect that is kept moves panels under their legend
         label_below(grid, "1 − specificity")
         figure.supylabel("sensitivity", fontsize=9)
-        handles = [Line2D([], [], color=BLUE, lw=1.6, label="mean, 95 % band")]
+        handles = []
+        if any(not arm.best for arm in arms):
+            handles.append(Line2D([], [], color=BLUE, lw=1.6, label="mean, 95 % band"))
         if any(arm.best for arm in arms):
-            handles.append(Line2D([], [], color=VERMILION, lw=1.6, label="best arm"))
+            label = "best arm" if handles else "best arm: mean, 95 % band"
+            handles.append(Line2D([], [], color=VERMILION, lw=1.6, label=label))
         if base is not None and behind is not None:
             auc = interval_text(*shown_metric(base, "auc"))
             label = f"base: {wrapped(base.label, 40)}, AUC {auc}"
@@ -90,7 +93,7 @@ def reliability_figure(shown: Shown, names: tuple[str, ...] = ()) -> Figure:
             place.vlines(bins["predicted"], bins["low"], bins["high"], color=colour, lw=1.2)
             known = bins.dropna(subset=["observed"])
             place.plot(known["predicted"], known["observed"], "o-", ms=4, lw=1, color=colour)
-            title = f"{_panel_title(arm)}\n{_calibration_text(arm)}"
+            title = f"{wrapped(arm.label_and_role, 28)}\n{_calibration_text(arm)}"
             place.set_title(title, fontsize=7.5)
         unit_square(grid)
         positive = names[1] if len(names) == 2 else "class 1"
@@ -99,7 +102,8 @@ def reliability_figure(shown: Shown, names: tuple[str, ...] = ()) -> Figure:
         figure.supylabel("observed frequency", fontsize=9)
         text = (
             "Observed against predicted frequency in ten equal bins, cases of all replicates "
-            "together; bars: 95 % interval over patients; grey: share of the cases in each bin. "
+            "together; bars: 95 % interval over patients, too short or none where a bin has few "
+            "cases; grey: share of the cases in each bin. "
             "ECE: expected calibration error, mean over replicates."
         )
         if classes == 2:
@@ -136,7 +140,7 @@ def confusion_figure(shown: Shown, classes: tuple[str, ...], *, counts: bool = T
                     column, row, f"{shares[row, column]:.0f} %{number}", ha="center", va="center",
                     color="w" if shares[row, column] > 55 else "k", fontsize=8,
                 )  # fmt: skip
-            place.set_title(_panel_title(arm), fontsize=8)
+            place.set_title(wrapped(arm.label_and_role, 28), fontsize=8)
             place.set_xticks(range(size), names, fontsize=font)
             place.set_yticks(range(size), names, fontsize=font, rotation=90, va="center")
             place.tick_params(length=0)
@@ -165,7 +169,7 @@ def risk_coverage_figure(shown: Shown) -> Figure:
                 COVERAGE_GRID, risk, color=colour, lw=2.0 if arm.best else 1.2,
                 ls="--" if arm.base else "-", marker=MARKERS[index % len(MARKERS)],
                 markevery=(3 + 2 * index, 24), ms=5, mfc="w",
-                label=f"{_number(area)}  {wrapped(_panel_title(arm), 30)}",
+                label=f"{_number(area)}  {wrapped(arm.label_and_role, 30)}",
             )  # fmt: skip
         place.set(xlim=(0, 1.01), ylim=(0, None))
         place.set_xlabel("coverage: share of cases decided, the most confident first")
@@ -187,11 +191,6 @@ def mean_confusion(arm: ShownArm) -> Floats:
     return np.asarray(np.mean(matrices, axis=0), dtype=np.float64)
 
 
-def _panel_title(arm: ShownArm) -> str:
-    role = " (base)" if arm.base else " (best)" if arm.best else ""
-    return wrapped(arm.label + role, 28)
-
-
 def _calibration_text(arm: ShownArm) -> str:
     lines = [f"ECE {_number(mean_metric(arm, 'ece'))}"]
     if arm.scores[0].p.shape[1] == 2:
@@ -208,4 +207,7 @@ def _write(place: Axes, text: str, *, high: bool = False) -> None:
 
 
 def _number(value: float, decimals: int = 3) -> str:
-    return "undefined" if math.isnan(value) else f"{value:.{decimals}f}".replace("-", MINUS)
+    if math.isnan(value):
+        return "undefined"
+    rounded = round(value, decimals) + 0.0  # no minus before zero
+    return f"{rounded:.{decimals}f}".replace("-", MINUS)

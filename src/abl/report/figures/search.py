@@ -30,6 +30,7 @@ from abl.report.figures.style import (
     VERMILION,
     caption,
     grid_of_panels,
+    is_seen,
     label_below,
     own_style,
     wrapped,
@@ -39,7 +40,7 @@ from abl.report.named import headed, words_of
 
 MOST_SEARCHES = 6
 MOST_GENERATIONS = 40
-BEST = "best so far"
+BEST, CHOSEN = "best so far", "chosen"
 # (state, whether feasible) -> how its points look
 LOOKS: dict[tuple[str, bool], dict[str, Any]] = {
     (COMPLETE, True): {"color": BLUE, "marker": "o", "ms": 4.5, "label": "complete"},
@@ -169,18 +170,20 @@ def history_figure(outcome: Outcome, shown: Sequence[OneSearch], cut: str = "") 
             _draw_history(place, one)
             place.set_title(wrapped(one.label if len(shown) > 1 else "", 34), fontsize=9)
         label_below(grid, "number of the point", f"{objective} on validation")
-        handles = _handles(shown)
-        figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize=8)
+        figure.legend(handles=_handles(grid), loc="outside lower center", ncols=3, fontsize=8)
         several = len(shown[0].facts.get("objectives") or ()) > 1
         which = f" ({objective}, the first of several objectives)" if several else ""
         constraints = [constraint_text(each) for each in shown[0].facts.get("constraints") or ()]
         hollow = f" Hollow: complete, but fails {' and '.join(constraints)}." if constraints else ""
         text = (
             f"Every point by its mean over replicates on validation{which}, in the order in which "
-            "points were asked; of points given up, the mean of what was scored. Failed ones "
-            "without a score lie on the edge. Upright grey lines: where a generation begins. The "
-            f"best so far counts complete points that meet the constraints.{hollow}"
+            "points were asked; of points given up, the mean of what was scored."
         )
+        if any(np.isnan(one.value).any() for one in shown):
+            text += " Those without a score lie on the edge."
+        if any(one.points["generation"].nunique() > 1 for one in shown):
+            text += " Upright grey lines: where a generation begins."
+        text += f" The best so far counts complete points that meet the constraints.{hollow}"
         if any(not math.isnan(one.fact(name)) for one in shown for name in LEVELS):
             text += (
                 " A best score near the one expected by chance says that the search found little; "
@@ -219,7 +222,7 @@ def importance_figure(outcome: Outcome, shown: Sequence[OneSearch], cut: str = "
             place.grid(visible=False, axis="y")
             place.set_title(wrapped(one.label if len(shown) > 1 else "", 34), fontsize=9)
         objective = known[0].objective
-        has_sd = any(one.importance["sd"].notna().any() for one in known)
+        has_sd = any((one.importance["sd"] > 0).any() for one in known)
         label = f"importance for {objective}" + (" (mean, sd over replicates)" * has_sd)
         figure.supxlabel(label, fontsize=9)
         text = (
@@ -246,7 +249,7 @@ def _draw_history(place: Axes, one: OneSearch) -> None:
         if (kept := mine & ~known).any():
             across = place.get_xaxis_transform()
             place.plot(number[kept], edge[kept], ls="", alpha=0.85, transform=across, **look)
-    place.plot(number[one.chosen], value[one.chosen], ls="", zorder=6, **RING)
+    place.plot(number[one.chosen], value[one.chosen], ls="", zorder=6, label=CHOSEN, **RING)
     # one step further, so that the best of the last point is seen
     x, y = np.append(number, number.max() + 0.8), np.append(one.best, one.best[-1])
     place.plot(x, y, color=BLUE, lw=1.4, drawstyle="steps-post", label=BEST)
@@ -260,19 +263,14 @@ def _draw_history(place: Axes, one: OneSearch) -> None:
         place.annotate("no point has a score", (0.5, 0.5), xycoords="axes fraction", ha="center")
 
 
-def _handles(shown: Sequence[OneSearch]) -> list[Line2D]:
-    """Entries of a legend for what the searches have."""
-    handles = [
-        Line2D([], [], ls="", **look)
-        for (state, feasible), look in LOOKS.items()
-        if any(one.of(state, feasible=feasible).any() for one in shown)
-    ]
-    if any(one.chosen.any() for one in shown):
-        handles.append(Line2D([], [], ls="", label="chosen", **RING))
-    if any(not np.isnan(one.best).all() for one in shown):
-        handles.append(Line2D([], [], color=BLUE, lw=1.4, label=BEST))
-    return handles + [
-        Line2D([], [], color=colour, ls=line, lw=1.3, label=label)
-        for name, (label, colour, line) in LEVELS.items()
-        if any(not math.isnan(one.fact(name)) for one in shown)
-    ]
+def _handles(grid: Sequence[Axes]) -> list[Line2D]:
+    """Entries of a legend for what is drawn in some panel, and seen there."""
+    seen = {str(line.get_label()) for place in grid for line in place.lines if is_seen(place, line)}
+    looks: list[dict[str, Any]] = [
+        *({"ls": "", **look} for look in LOOKS.values()),
+        {"ls": "", "label": CHOSEN, **RING},
+        {"color": BLUE, "lw": 1.4, "label": BEST},
+        *({"color": colour, "ls": line, "lw": 1.3, "label": label}
+          for label, colour, line in LEVELS.values()),
+    ]  # fmt: skip
+    return [Line2D([], [], **look) for look in looks if look["label"] in seen]

@@ -15,11 +15,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
+from abl.report.named import SEPARATOR
 from abl.scratch import written_whole
 from abl.visible import visible_text
 
@@ -28,6 +31,7 @@ BLUE, VERMILION, GREEN, PINK = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 ORANGE, SKY, BLACK, GREY = "#E69F00", "#56B4E9", "#000000", "#999999"
 COLOURS = (BLUE, VERMILION, GREEN, PINK, ORANGE, SKY, BLACK, GREY)
 MARKERS = "osD^vPX*<>"
+_HELD = "\N{NO-BREAK SPACE}"
 _STYLE: dict[str, Any] = {
     "axes.grid": True,
     "axes.spines.right": False,
@@ -82,6 +86,8 @@ def grid_of_panels(
     # one small panel would leave no room for the title above it
     width = max(margins_in[0] + width_in * columns, 4.8)
     figure = new_figure(width, margins_in[1] + height_in * rows)
+    if rows > 1:  # titles of the lower panels would lie on the ticks of the upper ones
+        figure.set_layout_engine("constrained", h_pad=0.09)
     grid = figure.subplots(rows, columns, sharex=share, sharey=share, squeeze=False).ravel()
     for index, place in enumerate(grid):
         place.set_visible(index < count)
@@ -129,8 +135,16 @@ def caption(
 
 
 def wrapped(label: str, width: int, *, lines: int = 3) -> str:
-    """The label on a few lines of about `width` characters."""
-    return textwrap.fill(label, width, max_lines=lines, placeholder=" …", break_long_words=False)
+    """The label on a few lines of about `width` characters.
+
+    Settings of an arm are kept whole, and a line that goes on ends in their separator.
+    """
+    dot = SEPARATOR.strip()
+    parts = label.split(SEPARATOR)
+    held = [each.replace(" ", _HELD) if len(each) + 2 <= width else each for each in parts]
+    text = f"{_HELD}{dot} ".join(held) if len(parts) > 1 else label
+    filled = textwrap.fill(text, width, max_lines=lines, placeholder=" …", break_long_words=False)
+    return filled.replace(_HELD, " ")
 
 
 def look(index: int, values: Sequence[object]) -> tuple[str, str]:
@@ -140,6 +154,17 @@ def look(index: int, values: Sequence[object]) -> tuple[str, str]:
         share = 0.9 * index / (len(values) - 1)
         return mpl.colors.to_hex(mpl.colormaps["viridis"](share)), marker
     return COLOURS[index % len(COLOURS)], marker
+
+
+def is_seen(place: Axes, line: Line2D) -> bool:
+    """Whether some of a line, or of its marks, lies within the frame of its panel."""
+    place.autoscale_view()  # what was drawn last may not have widened the frame yet
+    drawn = line.get_transform().transform(line.get_xydata())
+    x, y = place.transAxes.inverted().transform(drawn[np.isfinite(drawn).all(axis=1)]).T
+    if not x.size:
+        return False
+    # ends of a line may lie outside on both sides
+    return x.min() <= 1 and x.max() >= 0 and y.min() <= 1 and y.max() >= 0
 
 
 def settle(figure: Figure) -> None:

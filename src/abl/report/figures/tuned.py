@@ -38,7 +38,7 @@ from abl.report.figures.style import (
     wrapped,
 )
 from abl.report.labels import label_in
-from abl.report.named import headed, value_in, words_of
+from abl.report.named import axis_in, headed, value_in, words_of
 
 _TICKS = 6
 MOST_TRIALS = 2000
@@ -76,7 +76,7 @@ def heatmap_figure(outcome: Outcome, part: str = "validation") -> Figure | None:
         bar = ScalarMappable(scale, "viridis")
         figure.colorbar(bar, ax=grid, label=f"{label_in(outcome, metric)} on {part}", shrink=0.9)
         figure.supxlabel(axis_label(outcome, axis), fontsize=9)
-        figure.supylabel(found.hue, fontsize=9)
+        figure.supylabel(axis_in(outcome, found.hue), fontsize=9)
         text = (
             f"Mean {label_in(outcome, metric)} over the replicates' {part} sets. White points: the "
             "chosen value, averaged over replicates; it may lie beside the brightest cell of its "
@@ -115,14 +115,24 @@ def _draw_heat(
             column = float(np.interp(at, x, np.arange(len(x))))
             place.plot(column, row, "o", ms=6, mfc="w", mec="k", mew=1.0)
     ticks = np.unique(np.linspace(0, len(x) - 1, min(len(x), _TICKS)).round().astype(int))
-    names = [f"{value:g}" if math.isfinite(value) else "always" for value in values[ticks].tolist()]
-    place.set_xticks(ticks, names)
+    names = _short_names(values)
+    place.set_xticks(ticks, [names[at] for at in ticks.tolist()])
     place.set_yticks(
         range(len(arms)), [value_in(outcome, hue, axis_value(arm, hue)) for arm in arms]
     )
     for side in ("left", "bottom"):
         place.spines[side].set_color("none")
     place.tick_params(length=0)
+
+
+def _short_names(values: Floats) -> list[str]:
+    """Each value on two decimals, or as many more as tell all of them apart."""
+    finite = np.isfinite(values)
+    for decimals in range(2, 7):
+        if len(np.unique(values[finite].round(decimals))) == len(np.unique(values[finite])):
+            break
+    rounded = values.round(decimals).tolist()
+    return [f"{each:g}" if math.isfinite(each) else "always" for each in rounded]
 
 
 def pareto_figure(outcome: Outcome, trials: pd.DataFrame | None = None) -> Figure | None:

@@ -175,6 +175,7 @@ def _curves(outcome: Outcome, learning: pd.DataFrame) -> dict[str, Any]:
     words = {arm.key: row_words(arm, outcome) for arm in outcome.arms}
     known = learning[learning["arm"].isin(words).to_numpy()]
     roles = known["role"].nunique()
+    columns = [name for name in CURVE_COLUMNS if name in known and known[name].notna().any()]
     rows: list[list[Any]] = []
     arms = list(dict.fromkeys(words[key] for key in known["arm"]))
     at_arm = {word: at for at, word in enumerate(arms)}
@@ -182,7 +183,7 @@ def _curves(outcome: Outcome, learning: pd.DataFrame) -> dict[str, Any]:
     for row in known.to_dict("records"):
         training = f"repeat {row['repeat']}, fold {row['fold']}, seed {row['seed']}"
         training = f"{row['role']}: {training}" if roles > 1 else training
-        for at, name in enumerate(CURVE_COLUMNS):
+        for at, name in enumerate(columns):
             value = row.get(name)
             if value is not None and math.isfinite(value):
                 place = at_training.setdefault(training, len(at_training))
@@ -192,7 +193,7 @@ def _curves(outcome: Outcome, learning: pd.DataFrame) -> dict[str, Any]:
     while len(rows) > MOST_CURVE_ROWS and most > 1:
         most = max(1, most // 2)
         rows = [row for row in rows if row[1] < most]
-    kinds = [name.replace("_", " ") for name in CURVE_COLUMNS]
+    kinds = [name.replace("_", " ") for name in columns]
     drawn = {"arms": arms, "trainings": list(at_training)[:most], "kinds": kinds, "rows": rows}
     return drawn if rows else {}
 

@@ -16,6 +16,7 @@ from abl.errors import InputError, nearest
 from abl.outputs import head_of
 from abl.report.labels import counted, joined, letters, one_line, p_label, scale_of, with_unit
 from abl.report.pairs.compare_pair import ChangedUnit, PairComparison
+from abl.report.replicates_said import partly_defined
 from abl.report.tables import printed
 from abl.report.tables.model import (
     Column,
@@ -28,7 +29,6 @@ from abl.report.tables.model import (
     text_column,
 )
 from abl.report.tables.render import markdown_escaped, page_from, wrapped_text
-from abl.report.tables.replicates_said import partly_defined
 
 FORMATS = ("text", "md", "html", "csv")
 SUFFIXES = (".txt", ".md", ".markdown", ".html", ".htm", ".csv")

@@ -26,16 +26,16 @@ from abl.report.labels import (
 )
 from abl.report.named import axis_in, value_in, words_of
 from abl.report.prediction_frames import one_class_note
-from abl.report.tables.ablation_notes import cell_notes, comparison_note
-from abl.report.tables.model import BOLD, DIFFERS, TIED, Column, Note, TableCell, text_column
-from abl.report.tables.published import Published
-from abl.report.tables.replicates_said import (
+from abl.report.replicates_said import (
     defined_of_all,
-    difference_of_all,
+    differences_over,
     equal_seeds_note,
     partly_defined,
     spread_of,
 )
+from abl.report.tables.ablation_notes import cell_notes, comparison_note
+from abl.report.tables.model import BOLD, DIFFERS, TIED, Column, Note, TableCell, text_column
+from abl.report.tables.published import Published
 from abl.report.tables.runs_column import RUNS_NOTE, runs_column
 
 EMPTY_CELL = Cell(mean=math.nan, sd=math.nan, low=math.nan, high=math.nan, count=0)
@@ -71,8 +71,6 @@ class TableLayout:
         words = {arm.key: words_of(arm, outcome) for arm in outcome.arms}
         # a comparison names its base by key, or as the plan does
         self._arm_labels = {outcome.title_of(arm): words[arm.key] for arm in outcome.arms} | words
-        self._bases = {outcome.title_of(arm): arm for arm in outcome.arms}
-        self._bases |= {arm.key: arm for arm in outcome.arms}
         self._one_class_bases = {
             name: said
             for arm in outcome.arms
@@ -263,15 +261,14 @@ class TableLayout:
 
     def _comparison_columns(self) -> list[Column]:
         """The base where there are several, difference, P and verdict; empty for a base."""
-        scale = self._primary_scale()
+        scale, differences = self._primary_scale(), differences_over(self._outcome)
 
         def difference(arm: ArmOutcome) -> TableCell | str:
             if (found := arm.comparison) is None:
                 return ""
             text = scale.difference(found.difference)
             interval = scale.interval(*_ends(found))
-            base = self._bases.get(found.base)
-            over = difference_of_all(arm, base, self._outcome.primary)
+            over = differences.get(arm.key, "")
             marks = (self._letter(partly_defined(over)),) if over else ()
             return TableCell(text if interval == NOTHING else f"{text} {interval}", marks)
 

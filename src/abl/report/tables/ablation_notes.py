@@ -10,7 +10,7 @@ import pandas as pd
 from abl.decide.verdicts import FEWEST_TRAININGS
 from abl.plan.outcome import ArmOutcome, Cell, Comparison
 from abl.report.labels import Scale, counted
-from abl.report.tables.replicates_said import varied_words
+from abl.report.replicates_said import varied_words
 
 _VERDICTS = {
     "undecided": "the data show neither a difference nor its absence",

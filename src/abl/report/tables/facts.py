@@ -19,6 +19,7 @@ from abl.report.labels import (
     with_unit,
 )
 from abl.report.named import headed, words_of
+from abl.report.replicates_said import difference_of_all, partly_defined
 from abl.report.tables.external_table import external_table
 from abl.report.tables.model import (
     Column,
@@ -31,7 +32,6 @@ from abl.report.tables.model import (
     table_from,
     text_column,
 )
-from abl.report.tables.replicates_said import difference_of_all, partly_defined
 from abl.report.tables.scored_table import scored_table
 from abl.report.tables.searches import searches_table
 from abl.report.tables.setup import data_table

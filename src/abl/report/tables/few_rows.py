@@ -9,8 +9,8 @@ from dataclasses import replace
 
 from abl.decide.metrics import METRICS
 from abl.plan.outcome import ArmOutcome, Outcome
-from abl.report.labels import label_in
-from abl.report.named import words_of
+from abl.report.labels import counted, label_in
+from abl.report.named import SEPARATOR, value_in, words_of
 from abl.report.tables.model import Note, Table
 
 MANY = 40  # rows that are read one by one
@@ -44,6 +44,51 @@ def for_terminal(table: Table, outcome: Outcome, beside: Collection[str] = ()) -
     return replace(
         table, rows=tuple(table.rows[at] for at in kept), notes=(Note("", said), *table.notes)
     )
+
+
+def rows_for_terminal(table: Table, outcome: Outcome, show: str) -> Table:
+    """Another table with some of its rows, where more than MANY are of arms: those of the arms
+    that `for_terminal` would show first, MOST rows or those of one arm.
+    """
+    of_rows = _arms_of_rows(table, outcome)
+    count = len(of_rows)
+    if count <= MANY:
+        return table
+    sizes, kept = Counter(of_rows), set[str]()
+    for key in _first(outcome):
+        if not kept or sum(sizes[each] for each in kept) + sizes[key] <= MOST:
+            kept.add(key)
+    rows = tuple(
+        row for row, key in zip(table.rows, of_rows, strict=True) if key in kept
+    )  # fmt: skip
+    arms = len(kept & set(of_rows))
+    said = (
+        f"{len(rows)} of {count:,} rows: {counted(arms, 'arm')} of {len(sizes):,}, base and best, "
+        f"those that tie or differ, then the best on {label_in(outcome, outcome.primary)}. All of "
+        f"them: abl table {outcome.name} --show {show} --all, or --format csv."
+    )
+    return replace(table, rows=rows, notes=(Note("", said), *table.notes))
+
+
+def _arms_of_rows(table: Table, outcome: Outcome) -> list[str]:
+    """The key of each row's arm, by its words in the first cell or its values of the axes; empty
+    where some row is of no arm.
+    """
+    words = {words_of(arm, outcome): arm.key for arm in outcome.arms}
+    values = {
+        tuple(value_in(outcome, axis, arm.params.get(axis, "")) for axis in outcome.axes): arm.key
+        for arm in outcome.arms
+    }
+    found = []
+    for row in table.rows:
+        first = row[0].text
+        while first and first not in words:  # behind the arm may stand a set or a metric
+            first = first.rpartition(SEPARATOR)[0]
+        key = words.get(first) or values.get(tuple(c.text for c in row[: len(outcome.axes)]), "")
+        if not key:
+            return []
+        found.append(key)
+    return found
 
 
 def _first(outcome: Outcome) -> list[str]:

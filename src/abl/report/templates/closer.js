@@ -32,7 +32,7 @@
     box.append(make("span", legend.title));
     const buttons = legend.names.map((name, at) => {
       const button = make("button"), mark = make("i", legend.glyphs ? legend.glyphs[at % legend.glyphs.length] : "");
-      button.type = "button"; mark.setAttribute("aria-hidden", "true");
+      button.type = "button"; button.dataset.name = name; mark.setAttribute("aria-hidden", "true");
       if (legend.colours) mark.style.background = legend.colours[at % legend.colours.length];
       if (legend.colours || legend.glyphs) button.append(mark);
       button.append(name);
@@ -66,8 +66,15 @@
       { ast: true, actions: false, renderer: "svg", tooltip: { theme: matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light" } });
     const view = found.view;
     if (clicked) view.addEventListener("click", (event, item) => { if (item && item.datum) clicked(item.datum, view); });
-    place.querySelector(".legends").replaceChildren(...legends.map((each) =>
-      showLegend(id, each, (names) => { view.signal(each.signal, names).runAsync(); })));
+    const boxes = legends.map((each) => showLegend(id, each, (names) => { view.signal(each.signal, names).runAsync(); }));
+    place.querySelector(".legends").replaceChildren(...boxes);
+    // what a choice leaves out of the drawing is no entry of a legend
+    legends.forEach((each, at) => {
+      if (!each.chosenBy) return;
+      const listed = (name, value) => boxes[at].querySelectorAll("[data-name]").forEach((button) => { button.hidden = !button.dataset.name.includes(value); });
+      view.addSignalListener(each.chosenBy, listed);
+      listed(each.chosenBy, view.signal(each.chosenBy));
+    });
     place.dataset.drawn = "yes";
     return view;
   };
@@ -229,7 +236,7 @@
   const { kinds = [], trainings = [], arms: learned = [] } = data.curves || {};
   const curves = () => draw("closer-curves", {
     data: { values: data.curves.rows.map(([arm, training, epoch, kind, value]) => ({ arm: learned[arm], training: trainings[training], epoch, quantity: kinds[kind], value })) },
-    params: [{ name: "quantity", value: "loss", bind: { input: "radio", options: ["loss", "accuracy"], name: "show " } }],
+    params: [{ name: "quantity", value: kinds.some((kind) => kind.includes("loss")) ? "loss" : "accuracy", bind: { input: "radio", options: ["loss", "accuracy"].filter((each) => kinds.some((kind) => kind.includes(each))), name: "show " } }],
     transform: [{ filter: "indexof(datum.quantity, quantity) >= 0" }, isOn("arms", "arm"), isOn("kinds", "quantity")],
     facet: { field: "arm", type: "nominal", sort: learned, title: null },
     columns: Math.max(1, Math.floor(section.clientWidth / 270)), resolve: { axis: { x: "independent" } },
@@ -245,7 +252,7 @@
     },
   }, { legends: [
     { signal: "arms", title: "arms", names: learned },
-    { signal: "kinds", title: "lines", names: kinds, colours },
+    { signal: "kinds", title: "lines", names: kinds, colours, chosenBy: "quantity" },
   ] });
 
   // -- parallel axes: a click on a value switches the arms that have it off and on

@@ -158,11 +158,8 @@ def ordered_rows(
 
 
 def modes_figure(outcome: Outcome, modes: Modes) -> Figure | None:
-    """The primary metric by mode, a point a head.
-
-    None unless two modes or more meet two heads or more.
-    """
-    figure = _rows_of(modes, [outcome.primary], table_value) if len(modes.series) > 1 else None
+    """The primary metric by mode, a point a head. None for a single mode."""
+    figure = _rows_of(modes, [outcome.primary], table_value)
     if figure is None:
         return None
     text = (

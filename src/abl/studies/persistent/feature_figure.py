@@ -54,14 +54,18 @@ def feature_forest_figure(rows: pd.DataFrame, cluster: str = "patient") -> Figur
         for place in (left, right):
             place.tick_params(axis="y", length=0)
         _name_features(left, rows, places)
+        looks = [(BLUE, "estimate, 95 % interval")]
+        if found.any():
+            looks.append((VERMILION, "corrected P < 0.05"))
+        if small.any():
+            looks.append(("0.65", f"too few {cluster}s for P"))
         handles = [
-            Line2D([], [], color=BLUE, marker="s", ms=4, lw=1.2, label="estimate, 95 % interval"),
-            Line2D([], [], color=VERMILION, marker="s", ms=4, lw=1.2, label="corrected P < 0.05"),
-            Line2D(
-                [], [], color="0.65", marker="s", ms=4, lw=1.2, label=f"too few {cluster}s for P"
-            ),
-            Line2D([], [], color="0.4", marker="D", mfc="w", ls="", ms=4, label=REFERENCE),
+            Line2D([], [], color=colour, marker="s", ms=4, lw=1.2, label=label)
+            for colour, label in looks
         ]
+        if (rows[["why", "rate_why"]] == REFERENCE).any(axis=None):
+            mark = Line2D([], [], color="0.4", marker="D", mfc="w", ls="", ms=4, label=REFERENCE)
+            handles.append(mark)
         figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=8)
         text = (
             f"By value of each feature, with the number of {cluster}s that have it and of those "

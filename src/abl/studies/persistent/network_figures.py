@@ -13,6 +13,7 @@ import scipy
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from abl.decide.consensus import more_than_share
 from abl.report.figures.style import (
@@ -71,6 +72,8 @@ def network_pairs_figure(images: pd.DataFrame, theta: float) -> Figure | None:
                 place.set(xlim=(-0.06, 1.06), ylim=(-0.06, 1.06), aspect="equal")
                 place.set_xticks((0, 0.5, 1), ("0", "", "1") if row == len(names) - 1 else ())
                 place.set_yticks((0, 0.5, 1), ("0", "", "1") if column == 0 else ())
+        figure.supxlabel("share wrong, network of the column", fontsize=9)
+        figure.supylabel("share wrong, network of the row", fontsize=9)
         text = (
             "Below the diagonal: share of an image's test appearances in which each network is "
             "wrong (that of the column to the right, that of the row upwards); the larger a point, "
@@ -140,19 +143,20 @@ def exclusion_figure(
             )
             place.plot(own["excluded"], own["random"], color="0.35", lw=1.1, ls="--")
             place.plot(own["excluded"], own["auc"], color=BLUE, lw=1.6, marker="o", ms=2.5)
-            stop = own[np.isclose(own["theta"], theta)]
-            place.plot(stop["excluded"], stop["auc"], "o", color=VERMILION, ms=6, mfc="w", mew=1.6)
+            at = own[np.isclose(own["theta"], theta)]
+            place.plot(at["excluded"], at["auc"], "o", color=VERMILION, ms=6, mfc="w", mew=1.6)
             place.set_title(wrapped(name, 28), fontsize=8)
             place.set_xlim(left=0)
+            place.xaxis.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=1))
         label_below(grid, "images left out", "AUC")
         handles = [
             Line2D([], [], color=BLUE, lw=1.6, label="flagged images left out of the test sets"),
             Line2D([], [], color="0.35", lw=1.1, ls="--", label="as many at random, 95 % band"),
-            Line2D(
-                [], [], ls="", marker="o", mfc="w", mec=VERMILION, mew=1.6,
-                label=f"θ {theta:g}, where the loop stopped",
-            ),
-        ]  # fmt: skip
+        ]
+        if any(np.isclose(line["theta"], theta).any() for line in lines.values()):
+            stop = Line2D([], [], ls="", marker="o", mfc="w", mec=VERMILION, mew=1.6)
+            stop.set_label(f"θ {theta:g}, where the loop stopped")
+            handles.append(stop)
         if len(names) > 1:
             handles.append(Line2D([], [], color="0.85", lw=0.9, label="other networks"))
         figure.legend(handles=handles, loc="outside lower center", ncols=2, fontsize=8)

@@ -183,7 +183,9 @@ def differences_figure(
     statistics = [name for name in NAMES if (shown["statistic"] == name).any()]
     labels = list(dict.fromkeys(shown["label"]))[:MOST_RATERS]
     with own_style():
-        figure = new_figure(2.0 + 1.9 * len(statistics), 1.4 + 0.38 * len(labels))
+        # no narrower than its legend
+        width = max(2.0 + 1.9 * len(statistics), 6.5)
+        figure = new_figure(width, 1.9 + 0.38 * len(labels))
         grid = figure.subplots(1, len(statistics), sharey=True, squeeze=False)[0]
         for place, statistic in zip(grid, statistics, strict=True):
             place.axvline(0, color="0.4", lw=0.9)
@@ -199,11 +201,24 @@ def differences_figure(
                     place.hlines(at, row["low"], row["high"], color=colour, lw=1.4)
                 place.plot([row["difference"]], [at], "o", color=colour, ms=4.5)
             place.set_title(NAMES[statistic], fontsize=9)
+            place.set_xlabel(f"difference in {NAMES[statistic]}", fontsize=8)
             place.grid(visible=False, axis="y")
             place.tick_params(axis="x", labelsize=7.5)
         grid[0].set_yticks(range(len(labels)), [wrapped(each, 20) for each in labels])
         grid[0].tick_params(axis="y", labelsize=7.5)
         grid[0].set_ylim(len(labels) - 0.5, -0.5)
+        handles = [
+            Line2D([], [], color=colour, marker="o", ms=4.5, lw=1.4, label=label)
+            for is_arm, colour, label in (
+                (True, BLUE, "arm − mean of the readers, 95 % interval"),
+                (False, BLACK, "between treatments, 95 % interval"),
+            )
+            if (shown["is_arm"] == is_arm).any()
+        ]
+        if margin is not None:
+            label = f"margin of non-inferiority, −{margin:g}"
+            handles.append(Line2D([], [], color=VERMILION, lw=0.9, ls=":", label=label))
+        figure.legend(handles=handles, loc="outside lower center", ncols=2, fontsize=8)
         text = (
             "Differences with 95 % intervals over samples of readers and of cases (Obuchowski, "
             "Rockette; Hillis): arms minus the mean of the readers (blue), treatments (black)."

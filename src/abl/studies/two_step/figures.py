@@ -9,6 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from abl.plan.outcome import Outcome
+from abl.report.figures.networks import confidence_label
 from abl.report.figures.style import (
     SKY,
     VERMILION,
@@ -61,14 +62,10 @@ def selectors_figure(outcome: Outcome, frame: pd.DataFrame) -> Figure | None:
             place.plot(at, below, color="k", lw=1.2)
             for cut in cuts:
                 place.axvline(cut, color="k", lw=0.9, ls=":")
-            box = {"boxstyle": "round,pad=0.2", "fc": "w", "ec": "none", "alpha": 0.85}
-            place.text(
-                0.04, 0.96, shares_said(cuts, confidence), va="top", fontsize=7.5, bbox=box,
-                transform=place.transAxes,
-            )  # fmt: skip
-            place.set_title(wrapped(title, 34), fontsize=8)
+            shares = wrapped(shares_said(cuts, confidence), 40)
+            place.set_title(f"{wrapped(title, 34)}\n{shares}", fontsize=8)
         unit_square(grid, equal=False)
-        label_below(grid, "confidence $|p_B - p_M|$")
+        label_below(grid, confidence_label(len(outcome.facts.classes)))
         figure.supylabel("share of the training images", fontsize=9)
         handles: list[Line2D | Patch] = [
             Patch(color=SKY, label="right"),

@@ -138,6 +138,6 @@ def selectors_table(outcome: Outcome, frame: pd.DataFrame) -> Table | None:
 
 
 def shares_said(names: Sequence[float], confidence: Any) -> str:
-    """'38.0 % under 0.9', a line a T*."""
+    """'38.0 % under 0.9, 61.2 % under 0.95'."""
     shares = [f"{100 * share_under(confidence, cut):.1f} % under {cut:g}" for cut in names]
-    return "\n".join(shares)
+    return ", ".join(shares)

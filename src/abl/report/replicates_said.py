@@ -1,4 +1,4 @@
-"""What a table says of the replicates behind its cells: what varied, and which have no value."""
+"""What is said of the replicates behind a value: what varied, and which have none."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from abl.decide.replicates import KEYS
-from abl.plan.outcome import ArmOutcome, Cell
+from abl.plan.outcome import ArmOutcome, Cell, Outcome
 from abl.report.labels import counted
 
 _MOST_NAMED = 6
@@ -85,6 +85,20 @@ def difference_of_all(arm: ArmOutcome, base: ArmOutcome | None, metric: str) -> 
     both = own.merge(other, on=KEYS, suffixes=("", "_of_base"))
     missing = both[metric].isna() | both[f"{metric}_of_base"].isna()
     return _of_all(both, missing) if missing.any() and not missing.all() else ""
+
+
+def differences_over(outcome: Outcome) -> dict[str, str]:
+    """Key of an arm -> over what its difference to its base is, as `difference_of_all`; of those
+    alone that some replicates lack.
+    """
+    bases = {outcome.title_of(arm): arm for arm in outcome.arms}
+    bases |= {arm.key: arm for arm in outcome.arms}
+    found = {
+        arm.key: difference_of_all(arm, bases.get(arm.comparison.base), outcome.primary)
+        for arm in outcome.arms
+        if arm.comparison is not None
+    }
+    return {key: of_all for key, of_all in found.items() if of_all}
 
 
 def partly_defined(of_all: str) -> str:
