@@ -14,6 +14,7 @@ from abl.app.results import (
     own_frames,
     study_tables,
 )
+from abl.decide.verdicts import TESTED_APART
 from abl.errors import InputError, nearest
 from abl.plan.outcome import Outcome
 from abl.record.store import Store
@@ -215,6 +216,9 @@ def _other_table(
     known = {**facts_tables(outcome), **of_study}
     if show in known:
         return known[show]
+    if show == "tests" and any(TESTED_APART in note for note in outcome.notes):
+        why = f"compares no arms: they are {TESTED_APART} their base"
+        raise InputError(f"--show {show}: {outcome.name} {why}")
     if show in SHOWN:
         raise InputError(f"--show {show}: {outcome.name} {_ABSENT.get(show, 'keeps none')}")
     study = study_named(outcome.study)

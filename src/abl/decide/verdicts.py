@@ -18,6 +18,7 @@ ONE_CLASS = NO_VERDICT + "one class only"
 NO_VALUE = NO_VERDICT + "undefined"
 A_CONTROL = NO_VERDICT + "a control"
 NOT_OUT_OF_FOLD = NO_VERDICT + "not out of fold"
+TESTED_APART = "scored on other images or units than"  # in a note on arms that are not compared
 
 FEWEST_TRAININGS = 3  # of each arm, from which on a statement is about recipes
 # two-sided P of a sign flip of n patients is at least 2 / 2^n: 0.0625 of five

@@ -14,6 +14,7 @@ from abl.decide.verdicts import (
     NO_VERDICT,
     ONE_CLASS,
     SAME,
+    TESTED_APART,
     UNDECIDED,
     WORSE,
 )
@@ -68,6 +69,10 @@ class _Answer:
         self._base = self._base_words(next(iter(bases))) if len(bases) == 1 else ""
         self._base_setting = self._common_setting() if len(bases) > 1 else ""
 
+    @property
+    def _apart(self) -> bool:
+        return any(TESTED_APART in note for note in self._outcome.notes)
+
     def said(self) -> list[str]:
         """The sentences in their order."""
         if not self._arms:
@@ -100,7 +105,8 @@ class _Answer:
         if best is None and len(able) == 1:
             (best,) = able
         if best is None:
-            return "No arm is marked as the best, and nothing was compared: give `base`."
+            why = f"arms are {TESTED_APART} their base" if self._apart else "give `base`"
+            return f"No arm is marked as the best, and nothing was compared: {why}."
         cell = best.cells[self._outcome.primary]
         value = self._scale.mean_and_interval(cell.mean, cell.low, cell.high)
         unit = f" {self._scale.unit}" if self._scale.unit else ""
@@ -108,9 +114,10 @@ class _Answer:
             return f"{self._words[best.key]}: {self._label} {value}{unit}."
         tied = sum(arm.tied and not arm.best for arm in self._arms)
         rest = f"; {counted(tied, 'other')} cannot be told from it" if tied else ""
+        why = f"Arms are {TESTED_APART} their base" if self._apart else "No base was named"
         return (
             f"Best is {self._words[best.key]}: {self._label} {value}{unit}{rest}. "
-            "No base was named, so that no difference was tested."
+            f"{why}, so that no difference was tested."
         )
 
     def _effects(self) -> Iterator[str]:

@@ -14,8 +14,10 @@ import numpy as np
 from abl.decide.comparison import Contrast, best_and_tied, calls_one_class, comparisons
 from abl.decide.paired_tests import corrected_resampled_t
 from abl.decide.replicates import KEYS, Scores, replicate_scores
+from abl.decide.verdicts import TESTED_APART
 from abl.plan.outcome import Comparison
 from abl.plan.stage import digest_of
+from abl.report.labels import counted
 from abl.spec.sweep import Sweep
 
 Positions = tuple[int, int]  # of an arm and of its base
@@ -97,6 +99,22 @@ def family_of(
         permutations=sweep.resamples,
     )
     return dict(zip(comparable, found, strict=True))
+
+
+def tested_apart(pairs: Sequence[tuple[str, str]]) -> list[str]:
+    """A sentence on arms that are not compared, as their base has other test units; [] for none.
+
+    Args:
+        pairs: Words for the arm, and for what it would be compared with.
+    """
+    if not pairs:
+        return []
+    arm, base = pairs[0]
+    more = f", and {counted(len(pairs) - 1, 'more arm')} than theirs" if len(pairs) > 1 else ""
+    return [
+        f"{arm} is {TESTED_APART} {base}{more}: no difference is tested there: give a base, or "
+        "contrasts, by an axis that leaves these as they are"
+    ]
 
 
 def comparison_rows(

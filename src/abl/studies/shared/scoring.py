@@ -19,13 +19,20 @@ from abl.plan.graph import Arm, Plan, Replicate
 from abl.plan.outcome import ArmOutcome, Cell, Outcome
 from abl.plan.stage import digest_of
 from abl.report.labels import counted
+from abl.report.named import planned_words
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
 from abl.stages.inputs import OpenData, Workspace
 from abl.studies.contract import StudyAxis
 from abl.studies.shared.analysis import ScoredArm
 from abl.studies.shared.arms import Relevant, base_position, base_values, named_contrasts
-from abl.studies.shared.contrasts import comparison_rows, corrected_t, family_of, marks
+from abl.studies.shared.contrasts import (
+    comparison_rows,
+    corrected_t,
+    family_of,
+    marks,
+    tested_apart,
+)
 from abl.studies.shared.controls import without_verdicts
 
 
@@ -64,9 +71,15 @@ def scored_outcome(
     contenders = [each.contender for each in scored]
     best, tied = marks(sweep, contenders, controls)
     to_base = [(at, base) for at, base in enumerate(bases) if base is not None]
-    family = family_of(
-        sweep, contenders, [*to_base, *named_contrasts(file, axes, plan.arms, relevant)]
-    )
+    pairs = [*to_base, *named_contrasts(file, axes, plan.arms, relevant)]
+    family = family_of(sweep, contenders, pairs)
+    words = planned_words(plan.arms, sweep.name, sweep.labels)
+    apart = [
+        (words[at], words[other])
+        for at, other in dict.fromkeys(pairs)
+        if contenders[at].scores and contenders[other].scores
+        if contenders[at].units != contenders[other].units
+    ]
     family = without_verdicts(family, controls)
     opened, first = workspace.data(sweep.data), plan.replicates[0]
     trained = training_patients(sweep, opened, first)
@@ -114,7 +127,10 @@ def scored_outcome(
         primary=sweep.primary,
         curve_axis=curve_axis,
         arms=tuple(rows),
-        notes=tuple(_notes(file, plan, scored, opened.dataset.clusters)),
+        notes=(
+            *_notes(file, plan, scored, opened.dataset.clusters),
+            *(f"{note}." for note in tested_apart(apart)),
+        ),
         facts=Facts(
             data=data_rows(sweep, opened, first),
             training_patients=trained,

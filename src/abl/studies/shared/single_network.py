@@ -52,7 +52,7 @@ from abl.studies.shared.external import (
 )
 from abl.studies.shared.external_scores import external_note, external_rows
 from abl.studies.shared.idle_axes import idle_axes
-from abl.studies.shared.plan_notes import replicate_notes
+from abl.studies.shared.plan_notes import apart_notes, replicate_notes, test_sets
 from abl.studies.shared.predictions import Predictions
 from abl.studies.shared.scoring import scored_outcome
 
@@ -195,7 +195,9 @@ class SingleNetwork(Study):
         )
         opened = workspace.data(file.sweep.data)
         refuse_equal_repeats(file, opened)
-        plan.notes += replicate_notes(file.sweep, opened, plan.replicates)
+        tested = test_sets(sweeps, workspace.data, plan.replicates)
+        plan.notes += replicate_notes(file.sweep, tested, plan.replicates)
+        plan.notes += apart_notes(file, self.axes, plan.arms, self.relevant, tested)
         made: dict[Sweep, Trainings] = {}
 
         def trainings(sweep: Sweep) -> Trainings:

@@ -39,7 +39,7 @@ from abl.studies.shared.external import (
     InternalSettings,
     internal_file,
 )
-from abl.studies.shared.plan_notes import replicate_notes
+from abl.studies.shared.plan_notes import apart_notes, replicate_notes, test_sets
 from abl.studies.shared.predictions import Predictions
 from abl.studies.shared.thresholds import (
     BEST_ON_TEST,
@@ -160,7 +160,9 @@ class TwoStep(Study):
             )
         opened = workspace.data(file.sweep.data)
         refuse_equal_repeats(file, opened)
-        plan.notes += replicate_notes(file.sweep, opened, plan.replicates)
+        tested = test_sets(sweeps, workspace.data, plan.replicates)
+        plan.notes += replicate_notes(file.sweep, tested, plan.replicates)
+        plan.notes += apart_notes(file, self.axes, plan.arms, relevant, tested)
         plan.notes += hopeless_promises(plan, settings, workspace)
         plan.notes += hybrid_notes(file.sweep, arms.arms, sweeps)
         values = file.sweep.curve("threshold")
