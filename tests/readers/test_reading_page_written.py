@@ -174,3 +174,23 @@ def test_what_cannot_be_shown_is_one_line(folder: Path, words: tuple[str, ...], 
     assert told in said.output
     assert len(said.output.strip().splitlines()) == 1
     assert not (folder / "none").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "name"), [([], "reading"), (["--aid", "pooled3"], "reading_aided")]
+)
+def test_a_page_that_is_none_of_abl_stays(folder: Path, words: list[str], name: str) -> None:
+    (out := folder / f"others_{name}").mkdir()
+    other = out / f"{name}.html"
+    other.write_text("<p>notes</p>", encoding="utf-8")
+    command = ["readers", "page", "alone", "--out", out.name, *words]
+    found = abl(folder, *command)
+    assert found.exit_code == 2, found.output
+    assert found.stderr == (
+        f"abl: {out.name}/{name}.html: is there already: move it away, or write elsewhere with "
+        "--out FOLDER\n"
+    )
+    assert (other.read_text("utf-8"), len(list(out.iterdir()))) == ("<p>notes</p>", 1)
+    other.unlink()
+    for _ in range(2):  # its own page is written anew
+        assert abl(folder, *command).exit_code == 0

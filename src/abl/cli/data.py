@@ -42,6 +42,10 @@ def splits(
     say(write_splits(loaded, out, force=force))
 
 
+ColumnOpt = Annotated[
+    list[str] | None,
+    typer.Option(help="As data.columns, a column of another name: image=File; may be repeated."),
+]
 MaskValueOpt = Annotated[
     str | None, typer.Option(help="As data.mask_value, several with commas: 1,2 or '#ff0000'.")
 ]
@@ -84,12 +88,7 @@ def check(
         str, typer.Option(help="What columns of boxes hold: pixels, shares, xywh, yolo, ...")
     ] = "pixels",
     bits: Annotated[int, typer.Option(help="How many bits files of 16 use; 0: as they say.")] = 0,
-    column: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="As data.columns, a column of another name: image=File; may be repeated."
-        ),
-    ] = None,
+    column: ColumnOpt = None,
 ) -> None:
     """Read a manifest, every image and mask of it; say everything that is wrong, and what it
     holds.
@@ -122,14 +121,16 @@ def tissue(
     mask_value: MaskValueOpt = None,
     mask_cut: MaskCutOpt = None,
     mask_inverted: MaskInvertedOpt = None,
+    column: ColumnOpt = None,
     force: ForceOpt = False,
 ) -> None:
     """Find the tissue in each image, without the scanner's text; say what a crop to it keeps."""
-    from abl.data.checks.option_words import MASKS, told_as_options
+    from abl.data.checks.option_words import MASKS, columns_named, told_as_options
     from abl.data.tissue.tissue_report import tissue_report
 
     rule = _mask_rule(mask_value, mask_cut, mask_inverted)
-    with told_as_options(*MASKS) as worded:
+    columns = columns_named(column or ())
+    with told_as_options(*MASKS, "columns") as worded:
         report = tissue_report(
             manifest,
             tuple(classes.split(",")),
@@ -137,6 +138,7 @@ def tissue(
             out=out,
             rule=rule,
             local=local,
+            columns=columns,
             force=force,
         )
     say(worded(report))
@@ -151,17 +153,18 @@ def group(
         Path | None, typer.Option(help="PNG file: the groups, drawn; default: beside --out.")
     ] = None,
     classes: Annotated[str, typer.Option(help="Names of classes 0, 1, ...")] = "benign,malignant",
+    column: ColumnOpt = None,
     force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
 ) -> None:
     """Put near-duplicate images into groups: the manifest again, with a column that keeps them
     together in splits.
     """
-    from abl.data.checks.option_words import told_as_options
+    from abl.data.checks.option_words import columns_named, told_as_options
     from abl.data.duplicates.group_files import write_groups
 
-    names = tuple(classes.split(","))
-    with told_as_options():
-        said = write_groups(manifest, out, names, sheet=sheet, force=force)
+    names, columns = tuple(classes.split(",")), columns_named(column or ())
+    with told_as_options("columns"):
+        said = write_groups(manifest, out, names, sheet=sheet, columns=columns, force=force)
     say(said)
 
 
@@ -197,10 +200,11 @@ def split_frames(
         typer.Option(help="From the elasticity image to the other, ACROSS,DOWN in pixels."),
     ] = None,
     classes: Annotated[str, typer.Option(help="Names of classes 0, 1, ...")] = "benign,malignant",
+    column: ColumnOpt = None,
     force: ForceOpt = False,
 ) -> None:
     """Split frames that show a conventional and an elasticity image into pairs, by colour."""
-    from abl.data.checks.option_words import told_as_options
+    from abl.data.checks.option_words import columns_named, told_as_options
     from abl.data.composites.split_frames import split_composites
     from abl.errors import InputError
 
@@ -213,7 +217,9 @@ def split_frames(
             found = None
         if found is None:
             raise InputError(f"--offset {offset}: write two whole numbers, as in --offset=-320,0")
-    names = tuple(classes.split(","))
-    with told_as_options():
-        said = split_composites(manifest, names, out=out, sheet=sheet, offset=found, force=force)
+    names, columns = tuple(classes.split(",")), columns_named(column or ())
+    with told_as_options("columns"):
+        said = split_composites(
+            manifest, names, out=out, sheet=sheet, offset=found, columns=columns, force=force
+        )
     say(said)

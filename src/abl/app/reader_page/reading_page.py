@@ -15,6 +15,7 @@ from abl.app.image_pages.scripted_page import letters_of, scripted_page
 from abl.visible import visible_line
 
 TEMPLATE, SCRIPT = "reading_page.html", "reading_page.js"
+READING_KEY = "abl-reading:"  # in every such page, by which it is known
 # how sure a reader is of the class; the key is its place
 CONFIDENCES = ("a guess", "unsure", "fairly sure", "sure", "certain")
 COLUMNS = (
@@ -75,7 +76,7 @@ def reading_page(
     codes = "\n".join(image.code for image in images)
     digest = hashlib.sha256(codes.encode()).hexdigest()[:12]
     table: dict[str, Any] = {
-        "key": f"abl-reading:{sweep}:{digest}:{session}:{treatment}",
+        "key": f"{READING_KEY}{sweep}:{digest}:{session}:{treatment}",
         "columns": [name for name in COLUMNS if not absent.get(name)],
         "images": [asdict(image) for image in images],
         "classes": list(classes),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,10 +18,16 @@ from abl.app.image_pages.sweep_images import (
     sweep_images,
 )
 from abl.app.reader_page.aids import aids_of
-from abl.app.reader_page.reading_page import ShownImage, ShownPicture, reading_page
+from abl.app.reader_page.reading_page import (
+    READING_KEY,
+    ShownImage,
+    ShownPicture,
+    reading_page,
+)
 from abl.app.results import outcome_folder, outcome_named
 from abl.data.image_codes import image_code
 from abl.errors import InputError
+from abl.outputs import Output, refuse_outputs
 from abl.record.done import write_atomically
 from abl.record.store import Store
 from abl.report.labels import counted
@@ -68,7 +75,7 @@ def write_reading_page(
 
     Raises:
         InputError: No such sweep, no predictions by image, images that cannot be read, others than
-            were scored, a folder that cannot be written.
+            were scored, a folder that cannot be written, a file there that is no such page.
     """
     if aid is not None and treatment:
         raise InputError(
@@ -76,6 +83,11 @@ def write_reading_page(
         )
     outcome = outcome_named(store, name)
     folder = outcome_folder(store, outcome) if out is None else out
+    pages = [
+        (each, aid is not None and each == AIDED, _words(each, session))
+        for each in ([treatment] if aid is None else [UNAIDED, AIDED])
+    ]
+    _refuse_others(folder / _file_name(words) for _, _, words in pages)
     tested = predictions_on_test(store, outcome)
     data = sweep_images(store, outcome, roots, pairs=pairs)
     refuse_other_data(outcome, data, tested, "write the page")
@@ -87,9 +99,7 @@ def write_reading_page(
     aided_head = [head[0].replace(_WITHOUT, _WITHOUT_NAMES), *head[1:], _AID]
     shown = {image: _shown(data, image) for image in chosen}
     said = list(head)
-    for each in [treatment] if aid is None else [UNAIDED, AIDED]:
-        aided = aid is not None and each == AIDED
-        words = [*([each] if each else []), *([f"session {session}"] if session > 1 else [])]
+    for each, aided, words in pages:
         images_of = [
             replace(shown[image], aid=aids[image]) if aided else shown[image]
             for image in reading_order(chosen, seed, session, each)
@@ -112,6 +122,28 @@ def write_reading_page(
         )
     order = "" if aid is None else f" --base {UNAIDED} --order {UNAIDED},{AIDED}"
     return [*said, f"then: abl readers ANSWERS.csv --sweep {outcome.name}{order}"]
+
+
+def _words(treatment: str, session: int) -> list[str]:
+    """What tells a page from the others of its sweep."""
+    return [*([treatment] if treatment else []), *([f"session {session}"] if session > 1 else [])]
+
+
+def _refuse_others(paths: Iterable[Path]) -> None:
+    """Raises InputError for files there that are no reading pages."""
+    elsewhere = "move it away, or write elsewhere with --out FOLDER"
+    refuse_outputs(
+        Output("", path, is_own=_is_page, instead=elsewhere)
+        for path in paths
+        if os.path.lexists(path)
+    )
+
+
+def _is_page(path: Path) -> bool:
+    try:
+        return READING_KEY in path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
 
 
 def _file_name(words: Sequence[str]) -> str:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from PIL import Image
 
 from abl.data.composites.composite_regions import Region, colour_region, twin_region
 from abl.data.dataset import BOX, Dataset, ImageSource
 from abl.data.files_of_set import files_in_set
 from abl.data.manifest import load_manifest
-from abl.data.tables.rows import CLASSES_OPTION, class_name_problems, read_rows
+from abl.data.tables.rows import CLASSES_OPTION, class_name_problems, read_rows, with_our_names
 from abl.data.tissue.tissue_files import moved_boxes, png_names
 from abl.data.tissue.tissue_sheet import write_sheet
 from abl.data.workers import mapped_over
@@ -47,6 +48,7 @@ def split_composites(
     out: Path,
     sheet: Path | None = None,
     offset: Offset | None = None,
+    columns: Mapping[str, str] | None = None,
     force: bool = False,
 ) -> str:
     """Writes both images of every frame and a manifest of pairs; the report, in lines.
@@ -57,6 +59,7 @@ def split_composites(
         sheet: A PNG file to draw frames to: the elasticity image yellow, the other light blue.
         offset: From the elasticity image to the other, in pixels; None takes the frame's other
             half.
+        columns: Our name -> the manifest's; the manifest of pairs has ours.
         force: Whether a sheet is written over what is there; never over what is read.
 
     Raises:
@@ -68,19 +71,21 @@ def split_composites(
     sheets = [] if sheet is None else [sheet_output(sheet)]
     refuse_outputs(sheets, [manifest], force=True)  # their names, before images are read
     rows = read_rows(manifest)
-    taken = [name for name in ("image2", "mask") if name in rows.frame]
+    known = {*map(str, rows.frame.columns), *(columns or {})}
+    taken = [name for name in ("image2", "mask") if name in known]
     if taken:
         raise InputError(
             Problem(f"column {taken[0]}: frames have neither yet; leave it out", file=str(manifest))
         )
-    dataset = load_manifest(manifest, classes=classes, named_by=CLASSES_OPTION)
+    dataset = load_manifest(manifest, classes=classes, named_by=CLASSES_OPTION, columns=columns)
     refuse_outputs(sheets, files_in_set(dataset, manifest), force=force)
     find = partial(_pairs_of_chunk, dataset.source, offset)
     parts = mapped_over(len(dataset), CHUNK, find, worth=WORTH)
     found = np.array([each for part in parts for each in part], np.int64).reshape(-1, 2, 4)
     conventional, elasticity = found[:, 0], found[:, 1]
     raise_if_any(_not_found(dataset, conventional, elasticity))
-    _write(manifest, dataset, conventional, elasticity, out)
+    table = with_our_names(rows, columns or {}).frame
+    _write(manifest, table, dataset, conventional, elasticity, out)
     lines = [
         f"{manifest}: {len(dataset)} frames split, written to {out}",
         f"  elasticity images: {_sizes(elasticity)}",
@@ -146,13 +151,14 @@ def _sizes(regions: np.ndarray) -> str:
 
 def _write(
     manifest: Path,
+    table: pd.DataFrame,
     dataset: Dataset,
     conventional: np.ndarray,
     elasticity: np.ndarray,
     out: Path,
 ) -> None:
     """Writes PNG files and pairs.csv; the folder appears when it is whole."""
-    table = read_rows(manifest).frame.copy()
+    table = table.copy()
     texts = dataset.frame["image"].astype(str).tolist()
     files = png_names(texts)
     cut = {FIRST: conventional, SECOND: elasticity}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +42,7 @@ def write_groups(
     classes: tuple[str, ...],
     *,
     sheet: Path | None = None,
+    columns: Mapping[str, str] | None = None,
     force: bool = False,
 ) -> str:
     """Writes the manifest with a column `group`; returns what is to be said of the groups.
@@ -50,6 +51,7 @@ def write_groups(
         manifest: CSV, Parquet, or a folder with a folder for each class.
         out: .csv or .parquet in the manifest's folder, to which its paths are relative.
         sheet: PNG file for the contact sheet; None: beside `out`, if there is a group.
+        columns: Our name -> the manifest's.
         force: Whether what is there is replaced; never what is read.
 
     Raises:
@@ -62,7 +64,7 @@ def write_groups(
     # a group is written once: neither the table nor the sheet is replaced without a word
     written = [Output("--out", out, TABLES), Output("--sheet", pictures, PICTURES)]
     refuse_outputs(written, [manifest], force=True)  # their names, before images are read
-    dataset = load_manifest(manifest, classes=classes, named_by=CLASSES_OPTION)
+    dataset = load_manifest(manifest, classes=classes, named_by=CLASSES_OPTION, columns=columns)
     raise_if_any(check_images(dataset))
     refuse_outputs(written, files_in_set(dataset, manifest), force=force)
     with scratch_folder("abl-group-") as cache:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -92,6 +92,17 @@ def whole_rows(path: Path) -> tuple[Rows, list[Problem]]:
     if said := image_fault(path):
         raise InputError(Problem(said, file=str(path)))
     return _csv_rows(path)
+
+
+def with_our_names(rows: Rows, columns: Mapping[str, str]) -> Rows:
+    """The rows with our names in place of the table's; a column that has one already gives way.
+
+    Args:
+        columns: Our name -> one that the table has.
+    """
+    theirs = [name for name in dict.fromkeys(columns.values()) if name not in columns]
+    frame = rows.frame.assign(**{ours: rows.frame[name] for ours, name in columns.items()})
+    return replace(rows, frame=frame.drop(columns=theirs))
 
 
 _IMAGES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*")  # how their files begin

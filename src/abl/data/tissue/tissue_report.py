@@ -20,7 +20,7 @@ from abl.data.masks.masks_read import has_mask, masks_read
 from abl.data.masks.rule import AS_THEY_ARE, MaskRule
 from abl.data.masks.source import mask_source
 from abl.data.tables.folder_rows import folder_rows
-from abl.data.tables.rows import CLASSES_OPTION, class_name_problems, read_rows
+from abl.data.tables.rows import CLASSES_OPTION, class_name_problems, read_rows, with_our_names
 from abl.data.tissue.tissue_files import write_cut
 from abl.data.tissue.tissue_regions import tissue_region
 from abl.data.tissue.tissue_sheet import write_sheet
@@ -75,6 +75,7 @@ def tissue_report(
     out: Path | None = None,
     rule: MaskRule = AS_THEY_ARE,
     local: bool = False,
+    columns: Mapping[str, str] | None = None,
     force: bool = False,
 ) -> str:
     """What the tissue crop keeps of a data set, in lines; draws a sheet and writes the cut set.
@@ -85,6 +86,7 @@ def tissue_report(
         out: A new folder for the images cut to their regions.
         rule: How masks are read.
         local: See `tissue_region`.
+        columns: Our name -> the manifest's; the set that is cut has ours.
         force: Whether a sheet is written over what is there; never over what is read.
 
     Raises:
@@ -96,7 +98,7 @@ def tissue_report(
         refuse_folder(out, f"--out {out}")
     sheets = [] if sheet is None else [sheet_output(sheet)]
     refuse_outputs(sheets, [manifest], force=True)  # their names, before images are read
-    dataset = load_manifest(manifest, classes=classes, named_by=CLASSES_OPTION)
+    dataset = load_manifest(manifest, classes=classes, named_by=CLASSES_OPTION, columns=columns)
     refuse_outputs(sheets, files_in_set(dataset, manifest), force=force)
     dataset = replace(dataset, mask_rule=rule)
     raise_if_any(check_images(dataset))
@@ -106,7 +108,7 @@ def tissue_report(
         is_folder = manifest.is_dir()
         rows = folder_rows(manifest, classes)[0] if is_folder else read_rows(manifest)
         folder = manifest if is_folder else manifest.parent
-        write_cut(rows, folder, dataset, found.regions, out)
+        write_cut(with_our_names(rows, columns or {}), folder, dataset, found.regions, out)
         lines.append(f"cut images written to {out}")
     if sheet is not None:
         said = [_said(found, row) for row in range(len(dataset))]
