@@ -91,7 +91,92 @@ def test_a_treatment_that_is_better_is_said_to_be_so_of_several(tmp_path: Path) 
     assert "c - a: undecided" in text
     assert "b - a: higher, non-inferior by 0.05 (one-sided P" in text
     assert ", Holm). It holds for other readers on other cases." in text
-    assert "corrected over 3 pairs, as is the one-sided P; verdicts go by it." in text
+    assert "corrected over 2 differences to a, as is the one-sided P; verdicts go by it." in text
+
+
+def test_with_a_base_each_other_treatment_is_tested_against_it_and_no_other(tmp_path: Path) -> None:
+    frame = rated("abcd", better="b", gain=0.3)
+    every = {each["name"]: each for each in differences(facts_of(tmp_path, frame))}
+    facts = facts_of(tmp_path, frame, base="b")
+    found = differences(facts)
+    assert [each["name"] for each in found] == ["a - b", "c - b", "d - b"]
+    assert len(every) == 6
+    for each in found:  # the difference of a pair is what it was
+        same = every.get(each["name"]) or every[" - ".join(reversed(each["name"].split(" - ")))]
+        assert each["p"] == pytest.approx(same["p"])
+    corrected = multipletests([each["p"] for each in found], method="holm")[1]
+    assert [each["p_holm"] for each in found] == pytest.approx(corrected)
+    assert {each["name"].partition(": ")[2] for each in facts["comparisons"][0]["of_readers"]} == {
+        "a - b", "c - b", "d - b"
+    }  # fmt: skip
+    text = text_of(tmp_path, frame, base="b")
+    assert "P, Holm: corrected over 3 differences to b; verdicts go by it." in text
+    assert "c - d" not in text
+
+
+def beside_algorithms(*names: str, seed: int = 0) -> pd.DataFrame:
+    """Five readers, and algorithms that are none of them better or worse."""
+    frame = rated("x", seed=seed)
+    more = [
+        frame[frame["reader"] == "R0"].assign(
+            reader=name,
+            rating=lambda part, at=at: (
+                part["truth"] * 1.2 + np.random.default_rng([seed, at]).normal(size=len(part))
+            ),
+        )
+        for at, name in enumerate(names)
+    ]
+    return pd.concat([frame, *more], ignore_index=True)
+
+
+def test_several_algorithms_are_one_family_by_which_verdicts_go(tmp_path: Path) -> None:
+    names = ["one", "two", "three", "four"]
+    frame = beside_algorithms(*names)
+    facts = facts_of(tmp_path, frame, algorithms=names, margin=0.05)
+    for effects in ("random", "fixed_readers", "fixed_cases"):
+        apart = [each["analyses"][effects]["difference"] for each in facts["against"]]
+        for own, adjusted in (("p", "p_holm"), ("p_noninferiority", "p_noninferiority_holm")):
+            wanted = multipletests([each[own] for each in apart], method="holm")[1]
+            assert [each[adjusted] for each in apart] == pytest.approx(wanted)
+    text = text_of(tmp_path, frame, algorithms=names, margin=0.05)
+    said = "P, Holm: corrected over 4 algorithms, as is the one-sided P; verdicts go by it."
+    assert text.count(said) == len(names)
+    assert text.count("Intervals are those of this algorithm alone.") == len(names)
+    shown = [line for line in text.splitlines() if "non-inferior by" in line]
+    assert len(shown) == len(names)
+    assert all(", Holm)" in line for line in shown)
+
+
+def test_an_algorithm_that_differs_by_itself_and_not_of_several_is_undecided(
+    tmp_path: Path,
+) -> None:
+    names = ["one", "two", "three", "four"]
+
+    def verdicts(seed: int) -> list[tuple[float, float, str]]:
+        frame = beside_algorithms(*names, seed=seed)
+        facts = facts_of(tmp_path, frame, algorithms=names)
+        lines = text_of(tmp_path, frame, algorithms=names).splitlines()
+        found = [each["analyses"]["random"]["difference"] for each in facts["against"]]
+        return [
+            (
+                one["p"],
+                one["p_holm"],
+                next(each for each in lines if each.startswith(f"{one['name']}, ")),
+            )
+            for one in found
+        ]
+
+    every = [each for seed in range(12) for each in verdicts(seed)]
+    small = [each for each in every if each[0] < 0.05 <= each[1]]
+    assert small
+    assert all("undecided" in said and "It holds for" not in said for _, _, said in small)
+
+
+def test_of_one_algorithm_nothing_is_corrected(tmp_path: Path) -> None:
+    frame = beside_algorithms("one")
+    assert "Holm" not in text_of(tmp_path, frame, algorithms=["one"], margin=0.05)
+    (found,) = facts_of(tmp_path, frame, algorithms=["one"])["against"]
+    assert "p_holm" not in found["analyses"]["random"]["difference"]
 
 
 def test_two_treatments_are_one_pair_and_nothing_is_corrected(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from typing import Any
 
@@ -13,11 +13,16 @@ import pandas as pd
 from abl.app.readers.asked import ReadersAsked
 from abl.app.readers.results import ReaderResults
 from abl.data.readers.reader_answers import ReaderAnswers
-from abl.decide.readers.contrast_tests import contrast_tests
+from abl.decide.readers.contrast_tests import ContrastTests, contrast_tests
 from abl.decide.readers.contrasts import ReaderContrast
+from abl.decide.readers.error_squares import Effects
 from abl.decide.readers.rater_estimates import RaterEstimates
 from abl.decide.readers.rater_summaries import ClassSummary, RaterSummary
-from abl.decide.readers.reader_study import AlgorithmComparison, TreatmentComparison
+from abl.decide.readers.reader_study import (
+    AlgorithmComparison,
+    TreatmentComparison,
+    algorithm_tests,
+)
 from abl.decide.readers.readings import Readings
 
 
@@ -51,7 +56,12 @@ def facts_of(results: ReaderResults, asked: ReadersAsked) -> dict[str, Any]:
         "order": None if asked.order is None else list(asked.order),
         "washout": asked.washout,
         "comparisons": [_comparison(each, asked.margin, answers) for each in results.comparisons],
-        "against": [_against(each, asked.margin, answers) for each in results.against],
+        "against": [
+            _against(each, tests, asked.margin, answers)
+            for each, tests in zip(
+                results.against, algorithm_tests(results.against, asked.margin), strict=True
+            )
+        ],
         "raters": [asdict(each) for each in results.raters],
         "each_class": [asdict(each) for each in results.of_classes],
         "experience": [asdict(each) for each in results.of_groups],
@@ -147,7 +157,10 @@ def _comparison(
 
 
 def _against(
-    found: AlgorithmComparison, margin: float | None, answers: ReaderAnswers
+    found: AlgorithmComparison,
+    tests: Mapping[Effects, ContrastTests],
+    margin: float | None,
+    answers: ReaderAnswers,
 ) -> dict[str, Any]:
     return {"algorithm": found.algorithm, "treatment": found.treatment} | _design(
         found.readings, found.estimates, answers
@@ -156,7 +169,7 @@ def _against(
             effects: {
                 "algorithm": each.algorithm,
                 "readers": each.readers,
-                "difference": _with_margin(each.difference, margin),
+                "difference": _tested(each.difference, tests[effects], margin),
                 "each": [_with_margin(one, margin) for one in found.of_readers],
                 "reader_mean_square": each.reader_square,
                 "var": each.var,
@@ -171,15 +184,18 @@ def _differences(
     differences: Sequence[ReaderContrast], margin: float | None
 ) -> list[dict[str, Any]]:
     """Pairs of treatments; of several also the P that are corrected over them."""
-    found = []
-    for one, test in zip(differences, contrast_tests(differences, margin), strict=True):
-        facts = _with_margin(one, margin)
-        if test.corrected:
-            facts["p_holm"] = test.p
-            if margin is not None:
-                facts["p_noninferiority_holm"] = test.p_noninferior
-        found.append(facts)
-    return found
+    tests = contrast_tests(differences, margin)
+    return [_tested(one, test, margin) for one, test in zip(differences, tests, strict=True)]
+
+
+def _tested(found: ReaderContrast, test: ContrastTests, margin: float | None) -> dict[str, Any]:
+    """A difference; of several also the P that are corrected over them."""
+    facts = _with_margin(found, margin)
+    if test.corrected:
+        facts["p_holm"] = test.p
+        if margin is not None:
+            facts["p_noninferiority_holm"] = test.p_noninferior
+    return facts
 
 
 def _with_margin(found: ReaderContrast, margin: float | None) -> dict[str, Any]:

@@ -118,7 +118,12 @@ def reader_results(asked: ReadersAsked) -> ReaderResults:
     for statistic in chosen if answers.has_truth and readers else ():
         try:
             found = compare_treatments(
-                answers, statistic, asked.covariance, base=asked.base, **given
+                answers,
+                statistic,
+                asked.covariance,
+                base=asked.base,
+                to_base=asked.base is not None,
+                **given,
             )
             of_algorithms = [
                 one

@@ -22,7 +22,11 @@ from abl.decide.readers.contrast_tests import ContrastTests, contrast_tests
 from abl.decide.readers.contrasts import ReaderContrast
 from abl.decide.readers.error_squares import EFFECTS, Effects
 from abl.decide.readers.obuchowski_rockette import TreatmentTest
-from abl.decide.readers.reader_study import AlgorithmComparison, TreatmentComparison
+from abl.decide.readers.reader_study import (
+    AlgorithmComparison,
+    TreatmentComparison,
+    algorithm_tests,
+)
 from abl.report.labels import counted
 
 NARROWEST = 60
@@ -34,8 +38,9 @@ def readers_text(results: ReaderResults, asked: ReadersAsked, width: int) -> str
     lines = [*_opening(results, width), ""]
     for comparison in results.comparisons:
         lines += [*_comparison(comparison, asked, width), ""]
-    for against in results.against:
-        lines += [*_against(against, asked, width), ""]
+    tests = algorithm_tests(results.against, asked.margin)
+    for against, of_it in zip(results.against, tests, strict=True):
+        lines += [*_against(against, of_it, asked, width), ""]
     for size in results.sizes:
         lines += [*size_lines(size, asked, width), ""]
     if results.raters:
@@ -99,7 +104,7 @@ def _comparison(found: TreatmentComparison, asked: ReadersAsked, width: int) -> 
     if one:
         return lines + _without_interval({effects: analysis.treatments}, width)
     tests = contrast_tests(analysis.differences, asked.margin)
-    lines += ["", *_pairs(analysis.differences, tests, asked.margin, width)]
+    lines += ["", *_pairs(analysis.differences, tests, asked, width)]
     lines += ["", *_by_what_is_random(found, width)]
     differences = {each: one.differences for each, one in found.analyses.items()}
     lines += _without_interval(differences, width)
@@ -116,10 +121,12 @@ def _comparison(found: TreatmentComparison, asked: ReadersAsked, width: int) -> 
 def _pairs(
     differences: Sequence[ReaderContrast],
     tests: Sequence[ContrastTests],
-    margin: float | None,
+    asked: ReadersAsked,
     width: int,
 ) -> list[str]:
-    """Every two treatments; of several pairs with P corrected over them, and a note of that."""
+    """Every two treatments, or each and the base; of several with P corrected over them, and a note
+    of that.
+    """
     several = tests[0].corrected
     rows = [
         (
@@ -135,10 +142,15 @@ def _pairs(
     head = ["difference", "", "95 % interval", "t (df)", "P", *(["P, Holm"] if several else [])]
     lines = laid_out(head, rows, width, right=(1,))
     if several:
-        one_sided = ", as is the one-sided P" if margin is not None else ""
-        said = f"P, Holm: corrected over {tests[0].family} pairs{one_sided}; verdicts go by it. "
-        lines += wrapped_lines(f"{said}Each interval is that of its pair alone.", width)
+        of = "pairs" if asked.base is None else f"differences to {asked.base}"
+        said = _holm_words(f"{tests[0].family} {of}", asked.margin)
+        lines += wrapped_lines(f"{said} Each interval is that of its pair alone.", width)
     return lines
+
+
+def _holm_words(family: str, margin: float | None) -> str:
+    one_sided = ", as is the one-sided P" if margin is not None else ""
+    return f"P, Holm: corrected over {family}{one_sided}; verdicts go by it."
 
 
 def _by_what_is_random(found: TreatmentComparison, width: int) -> list[str]:
@@ -181,7 +193,13 @@ def _design(found: TreatmentComparison | AlgorithmComparison) -> str:
     return f"{readings.design}; {cases}{lost if readings.left_out else ''}{clusters}."
 
 
-def _against(found: AlgorithmComparison, asked: ReadersAsked, width: int) -> list[str]:
+def _against(
+    found: AlgorithmComparison,
+    tests: Mapping[Effects, ContrastTests],
+    asked: ReadersAsked,
+    width: int,
+) -> list[str]:
+    """An algorithm and the readers; of several algorithms with P corrected over them."""
     effects = asked.effects
     analysis = found.analyses[effects]
     title = f"{TITLES[found.estimates.statistic]}: {found.algorithm} against readers"
@@ -194,17 +212,28 @@ def _against(found: AlgorithmComparison, asked: ReadersAsked, width: int) -> lis
         (f"mean of {counted(len(found.of_readers), 'reader')}", *_row(analysis.readers)),
     ]
     lines += [*laid_out(("", "value", "95 % interval"), rows, width, right=(1,)), ""]
+    several = any(test.corrected for test in tests.values())
     apart = [
-        (REACH[each], *_row(one), _t(one), p_words(one.p))
+        (
+            REACH[each],
+            *_row(one),
+            _t(one),
+            p_words(one.p),
+            *([p_words(tests[each].p)] if several else []),
+        )
         for each in EFFECTS
         for one in (found.analyses[each].difference,)
     ]
-    head = ("for", "difference", "95 % interval", "t (df)", "P")
+    head = ("for", "difference", "95 % interval", "t (df)", "P", *(["P, Holm"] if several else []))
     lines += laid_out(head, apart, width, right=(1,))
+    if several:
+        family = max(test.family for test in tests.values())
+        said = _holm_words(f"{family} algorithms", asked.margin)
+        lines += wrapped_lines(f"{said} Intervals are those of this algorithm alone.", width)
     lines += _without_interval(
         {each: [one.difference] for each, one in found.analyses.items()}, width
     )
-    lines += wrapped_lines(algorithm_verdict(found, effects, asked.margin), width)
+    lines += wrapped_lines(algorithm_verdict(found, effects, asked.margin, tests), width)
     return [*lines, "", *_each(found.of_readers, width)]
 
 

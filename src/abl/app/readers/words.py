@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from abl.app.readers.layout import p_is
-from abl.decide.readers.contrast_tests import ContrastTests, contrast_tests
+from abl.decide.readers.contrast_tests import ContrastTests
 from abl.decide.readers.contrasts import ReaderContrast
 from abl.decide.readers.error_squares import Effects
 from abl.decide.readers.reader_study import AlgorithmComparison
@@ -39,17 +39,30 @@ def treatment_verdict(
     return f"{found.name}: {_said(found, test, margin)}.{_reach(test, effects)}"
 
 
-def algorithm_verdict(found: AlgorithmComparison, effects: Effects, margin: float | None) -> str:
-    """What the difference of an algorithm to the readers says, and of whom."""
+def algorithm_verdict(
+    found: AlgorithmComparison,
+    effects: Effects,
+    margin: float | None,
+    tests: Mapping[Effects, ContrastTests],
+) -> str:
+    """What the difference of an algorithm to the readers says, and of whom.
+
+    Args:
+        tests: Of it, within all algorithms, by what is random.
+    """
     analysis = found.analyses[effects]
     apart = analysis.difference
     if apart.why:
         return f"{apart.name}: no verdict."
-    (test,) = contrast_tests([apart], margin)
+    test = tests[effects]
     words = f"{apart.name}, for {REACH[effects]}: {_said(apart, test, margin)}."
     words += _reach(test, effects)
     fixed = found.analyses["fixed_cases"].difference
-    if effects != "fixed_cases" and not fixed.why and fixed.p < SIGNIFICANT <= apart.p:
+    if (
+        effects != "fixed_cases"
+        and not fixed.why
+        and tests["fixed_cases"].p < SIGNIFICANT <= test.p
+    ):
         words += f" For {REACH['fixed_cases']} the difference is clear, which says nothing of "
         words += "other cases."
     return words

@@ -11,6 +11,7 @@ import pandas as pd
 
 from abl.data.readers.reader_answers import ReaderAnswers
 from abl.decide.readers.against_readers import AlgorithmAgainstReaders, algorithm_against_readers
+from abl.decide.readers.contrast_tests import ContrastTests, contrast_tests
 from abl.decide.readers.contrasts import MeanScale, ReaderContrast
 from abl.decide.readers.error_squares import EFFECTS, Effects
 from abl.decide.readers.nested_readers import nested_readers
@@ -58,6 +59,29 @@ class AlgorithmComparison:
     of_readers: tuple[ReaderContrast, ...]
 
 
+Pair = tuple[int, int]  # positions of treatments
+
+
+def algorithm_tests(
+    against: Sequence[AlgorithmComparison], margin: float | None = None
+) -> tuple[Mapping[Effects, ContrastTests], ...]:
+    """The tests of each algorithm by what is random: a family are the algorithms that are held
+    against the readers in one statistic and treatment.
+
+    Args:
+        margin: As contrast_tests.
+    """
+    found: list[dict[Effects, ContrastTests]] = [{} for _ in against]
+    families: dict[tuple[str, str], list[int]] = {}
+    for at, each in enumerate(against):
+        families.setdefault((each.estimates.statistic, each.treatment), []).append(at)
+    for family, effects in itertools.product(families.values(), EFFECTS):
+        apart = [against[at].analyses[effects].difference for at in family]
+        for at, test in zip(family, contrast_tests(apart, margin), strict=True):
+            found[at][effects] = test
+    return tuple(found)
+
+
 def answer_column(statistic: ReaderStatistic) -> str:
     """The column of answers that a statistic is computed from."""
     return "rating" if statistic == "auc" else "answer"
@@ -80,6 +104,7 @@ def compare_treatments(
     *,
     readers: Sequence[str] | None = None,
     base: str | None = None,
+    to_base: bool = False,
     scale: MeanScale = "logit",
     complete: bool = False,
 ) -> TreatmentComparison:
@@ -88,6 +113,7 @@ def compare_treatments(
     Args:
         readers: Whose answers count; None: all.
         base: The treatment to which the differences are, such as unaided; None: the later name.
+        to_base: Whether the differences to the base are all that is asked; else of every pair.
         scale: Of the intervals of means.
         complete: As readings_of.
 
@@ -101,21 +127,45 @@ def compare_treatments(
     found = readings.estimates(statistic, method)
     treatment_of = np.array([treatment for treatment, _ in readings.raters])
     names = readings.treatments
+    pairs = tuple(
+        pair
+        for pair in itertools.combinations(range(len(names)), 2)
+        if not to_base or base in (names[pair[0]], names[pair[1]])
+    )
     analyses: dict[Effects, ReaderAnalysis] = {}
     if readings.readers_are_nested:
         for effects in EFFECTS:
             analyses[effects] = nested_readers(
                 found.values, found.covariance, treatment_of, names, effects, scale
             )
-        return TreatmentComparison(readings, found, analyses, ())
+        return TreatmentComparison(readings, found, _of_pairs(analyses, names, pairs), ())
     shape = (len(names), len(readings.raters) // len(names))
     values, covariance = found.values.reshape(shape), found.covariance.reshape(shape * 2)
     for effects in EFFECTS:
         analyses[effects] = obuchowski_rockette(values, covariance, names, effects, scale)
-    return TreatmentComparison(readings, found, analyses, _of_readers(readings, found))
+    each = _of_readers(readings, found, pairs)
+    return TreatmentComparison(readings, found, _of_pairs(analyses, names, pairs), each)
 
 
-def _of_readers(readings: Readings, estimates: RaterEstimates) -> tuple[ReaderContrast, ...]:
+def _of_pairs(
+    analyses: Mapping[Effects, ReaderAnalysis], names: Sequence[str], pairs: Sequence[Pair]
+) -> dict[Effects, ReaderAnalysis]:
+    """The analyses with the differences of these pairs of treatments alone."""
+    every = list(itertools.combinations(range(len(names)), 2))
+    return {
+        effects: replace(
+            analysis,
+            differences=tuple(
+                one for pair, one in zip(every, analysis.differences, strict=True) if pair in pairs
+            ),
+        )
+        for effects, analysis in analyses.items()
+    }
+
+
+def _of_readers(
+    readings: Readings, estimates: RaterEstimates, pairs: Sequence[Pair]
+) -> tuple[ReaderContrast, ...]:
     """Of readers who read in every treatment, in the order of the raters."""
     treatments = readings.treatments
     count = len(readings.raters) // len(treatments)
@@ -127,7 +177,7 @@ def _of_readers(readings: Readings, estimates: RaterEstimates) -> tuple[ReaderCo
             one * count + at,
             other * count + at,
         )
-        for one, other in itertools.combinations(range(len(treatments)), 2)
+        for one, other in pairs
         for at, (_, reader) in enumerate(readings.raters[:count])
     )
 

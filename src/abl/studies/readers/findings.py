@@ -40,7 +40,8 @@ class ReaderFindings:
         differences: A row a pair of raters and statistic: first, second, kinds, treatment,
             statistic, difference, low, high, p, holm (P adjusted within kinds and statistic).
         against: A row an arm, group of readers, treatment, statistic and what is random: arm_value,
-            readers_value, difference, low, high, df, p, noninferior (one-sided P), why.
+            readers_value, difference, low, high, df, p, noninferior (one-sided P), why;
+            holm and noninferior_holm are these P adjusted within the arms.
         treatments: A row a pair of treatments, group of readers, statistic and what is random; holm
             is P adjusted within the pairs.
         notes: Comparisons that could not be made, and why.
@@ -67,18 +68,34 @@ def reader_findings(
         base: The treatment that others are compared with.
     """
     notes: dict[str, str] = {}  # one fault each: other arms and statistics have the same
-    differences = pd.DataFrame(_pairs(compared))
-    if len(differences):
-        differences["holm"] = _NAN
-        for _, part in differences.groupby(["kinds", "statistic"]):
-            differences.loc[part.index, "holm"] = holm_p(part["p"])
+    differences = _adjusted(pd.DataFrame(_pairs(compared)), ["kinds", "statistic"], {"p": "holm"})
+    against = _adjusted(
+        pd.DataFrame(_against(compared, method, margin, notes)),
+        ["group", "treatment", "statistic", "effects"],
+        {"p": "holm", "noninferior": "noninferior_holm"},
+    )
     return ReaderFindings(
         _rater_rows(compared),
         differences,
-        pd.DataFrame(_against(compared, method, margin, notes)),
+        against,
         pd.DataFrame(_treatments(compared.answers, method, base, notes)),
         tuple(f"{what}: {why}." for what, why in notes.items()),
     )
+
+
+def _adjusted(frame: pd.DataFrame, family: list[str], of: dict[str, str]) -> pd.DataFrame:
+    """The frame with columns of P adjusted (Holm) within rows that are alike in some columns.
+
+    Args:
+        of: Column of P -> that of the adjusted one.
+    """
+    if frame.empty:
+        return frame
+    frame = frame.assign(**dict.fromkeys(of.values(), _NAN))
+    for _, part in frame.groupby(family):
+        for own, adjusted in of.items():
+            frame.loc[part.index, adjusted] = holm_p(part[own])
+    return frame
 
 
 def statistics_of(answers: ReaderAnswers) -> tuple[ReaderStatistic, ...]:

@@ -93,6 +93,8 @@ def _against_table(outcome: Outcome, frame: pd.DataFrame) -> Table:
     few = two_reader_notes(frame)
     frame = _told(frame)
     margin = frame["noninferior"].notna().any()
+    # frames that were kept before P was corrected lack it
+    several = "holm" in frame and frame["arm"].nunique() > 1
     columns = [
         text_column("arm", write=one_line),
         text_column("group", "readers", write=one_line),
@@ -103,7 +105,13 @@ def _against_table(outcome: Outcome, frame: pd.DataFrame) -> Table:
         _value("readers_value", "mean of readers"),
         _difference(),
         number_column("p", p_label, "P"),
+        *([number_column("holm", p_label, "P, Holm")] if several else []),
         *([number_column("noninferior", p_label, "P, non-inferior")] if margin else []),
+        *(
+            [number_column("noninferior_holm", p_label, "P, non-inferior, Holm")]
+            if margin and several
+            else []
+        ),
     ]
     notes = [
         "Arm minus the mean of the readers, on the images that all of them answered: Obuchowski "
@@ -115,6 +123,11 @@ def _against_table(outcome: Outcome, frame: pd.DataFrame) -> Table:
         notes.append(
             f"Non-inferior: one-sided P that the arm is worse by the margin "
             f"({_margin(outcome):g}) or more; below 0.025 it is not."
+        )
+    if several:
+        notes.append(
+            "Holm: adjusted within the arms, for one group of readers, one statistic and what is "
+            "random. Intervals are those of each arm alone."
         )
     return _table(outcome, AGAINST, "arms against readers", columns, frame, 2, notes)
 
