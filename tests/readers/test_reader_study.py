@@ -158,6 +158,9 @@ def test_answers_stand_beside_the_arms(folder: Path) -> None:
     against = pd.read_parquet(kept.parent / "against.parquet")
     # readers are hardly ever wrong; groups of one experience are those with several readers
     assert set(against["group"]) == {"all readers", "faculty"}
+    tested = against[against["p"].notna()]
+    assert len(tested)
+    assert (tested["holm"] >= tested["p"]).all()  # within the arms
     assert (against["readers_value"] > 0.9).all()
     differences = pd.read_parquet(kept.parent / "differences.parquet")
     ann = differences[(differences["first"] == "Ann") & (differences["second"] == "Bo")]

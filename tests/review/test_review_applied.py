@@ -11,6 +11,7 @@ import pytest
 import yaml
 from reviewed_sweep import WRONG, filled, ran, sheet_of, write_reviewed
 
+from abl import api
 from commands import abl
 
 OTHER = {"benign": "malignant", "malignant": "benign"}
@@ -327,3 +328,35 @@ def test_generated_images_have_no_manifest_to_correct(tmp_path: Path) -> None:
     said = abl(tmp_path, "review", "tiny", "--apply", str(path), "--out", "new")
     assert said.exit_code == 2
     assert "data.phantom has no manifest to correct: `abl data phantom`" in said.output
+
+
+@pytest.mark.parametrize(("decision", "label"), [("drop", ""), ("relabel", "benign")])
+def test_a_review_that_empties_a_class_of_one_fold_is_told_before_anything_is_trained(
+    tmp_path: Path, decision: str, label: str
+) -> None:
+    path = write_reviewed(tmp_path, {"splits.folds": 2, "replicates.repeats": 1})
+    ran(tmp_path)
+    abl(tmp_path, "review", "tiny")
+    loaded = api.load(path, root=tmp_path / "mlruns")
+    opened = loaded.workspace.data(loaded.file.sweep.data)
+    fold = opened.dataset.frame.iloc[opened.split(loaded.file.sweep.splits, 0, 0).train]
+    names = fold["image"][fold["label"] == 1].tolist()
+    sheet = filled(tmp_path, "AB.csv", dict.fromkeys(names, (decision, label)))
+    said = abl(tmp_path, "review", "tiny", "--apply", str(sheet), "--out", "new")
+    assert said.exit_code == 2, said.output
+    (line,) = said.stderr.splitlines()
+    assert line.startswith("abl: after this review, in repeat 0, fold 0: splits (kfold): ")
+    assert "of class 1" in line
+    assert line.endswith("; write keep or unsure for some of that class")
+    assert not (tmp_path / "new").exists()
+    # and of a manifest that was corrected by hand
+    manifest = tmp_path / "images/manifest.csv"
+    table = pd.read_csv(manifest, dtype=str)
+    table["train_label"] = [
+        "" if name not in names else label or decision for name in table["image"]
+    ]
+    table.to_csv(manifest, index=False)
+    for words in (["plan"], ["sweep", "--executor", "local", "--record", "off"]):
+        found = abl(tmp_path, words[0], "tiny.yaml", *words[1:])
+        assert found.exit_code == 2, found.output
+        assert "of class 1" in found.stderr

@@ -15,6 +15,7 @@ from abl.app.reviewing.corrected import Manifests, corrected_manifests
 from abl.app.reviewing.corrected_sweep import corrected_text, corrected_values, paths_for
 from abl.app.reviewing.readers import Ruling, agreement_lines, by_image, rulings, verdict_words
 from abl.app.reviewing.reviewed_data import ReviewedData, reviewed_data
+from abl.app.reviewing.reviewed_splits import refuse_emptied_splits
 from abl.app.reviewing.sheet import DECISIONS, DROP, RELABEL
 from abl.data.dataset import TOGETHER
 from abl.data.train_labels import NOT_TRAINED, TRAIN_LABEL
@@ -70,6 +71,7 @@ def apply_review(
     if not any(each.decision in (RELABEL, DROP) for each in decided.values()):
         raise InputError("no image is relabelled or dropped: there is nothing to correct")
     _check_left(data, decided)
+    refuse_emptied_splits(data, decided, test_labels=test_labels)
     base = Path.cwd()
     made = corrected_manifests(
         data.sweep.data, data.dataset, decided, test_labels=test_labels, base=base, roots=roots

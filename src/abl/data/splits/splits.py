@@ -264,18 +264,23 @@ def _check_classes(
     frame: pd.DataFrame, positions: dict[str, np.ndarray], groups: SplitGroups, splits: Splits
 ) -> None:
     classes = set(frame["label"].unique().tolist())
-    raise_if_any(
-        [
-            Problem(
-                f"splits ({splits.kind}): {shown_role(role, splits)} has no image of class "
-                f"{_listed(lacking)}; "
-                f"{groups.counted()}"
-            )
-            for role, rows in positions.items()
-            if (role != "validation" or splits.validation or len(rows))
-            if (lacking := sorted(classes - set(frame["label"].iloc[rows].tolist())))
-        ]
-    )
+    problems = [
+        Problem(
+            f"splits ({splits.kind}): {shown_role(role, splits)} has no image of class "
+            f"{_listed(lacking)}; "
+            f"{groups.counted()}"
+        )
+        for role, rows in positions.items()
+        if (role != "validation" or splits.validation or len(rows))
+        if (lacking := sorted(classes - set(frame["label"].iloc[rows].tolist())))
+    ]
+    if not problems and TRAIN_LABEL in frame:
+        # labels that a review changed, which splits do not look at
+        trained = frame[TRAIN_LABEL].iloc[positions["train"]]
+        if lacking := sorted(classes - set(trained.tolist())):
+            said = f"no image is left of class {_listed(lacking)} by column {TRAIN_LABEL}"
+            problems.append(Problem(f"splits ({splits.kind}): of train {said}; {groups.counted()}"))
+    raise_if_any(problems)
 
 
 def _listed(items: Iterable[object]) -> str:
