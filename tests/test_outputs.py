@@ -190,6 +190,9 @@ def written(folder: Path, *words: str) -> None:
         path.unlink(missing_ok=True)
     found = abl(folder, *words)
     assert found.exit_code == 0, found.output
+    if "--force" not in words:  # a sheet of groups is drawn only if there are some
+        path = words[-1]
+        assert not (folder / path).is_file() or path in found.output, "not told what was written"
 
 
 with_each = pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.named} {case.fresh}")

@@ -116,6 +116,22 @@ def test_a_row_of_a_training_is_cut_to_the_terminal_and_prose_is_wrapped() -> No
     assert _fitted("no run is at work on it", 15) == "no run is at\nwork on it"
 
 
+def test_a_finished_sweep_is_told_with_where_its_table_is(half_run: Stop) -> None:
+    folder = half_run.loaded.file.folder
+    done = commands.abl(folder, "table", "tiny")
+    assert done.exit_code == 2
+    assert "'tiny' was begun and has no table yet: `abl watch tiny`" in done.output
+    abl.run(half_run.loaded, executor="local", record=False)
+    done = commands.abl(folder, "watch", "tiny")
+    assert done.exit_code == 0, done.output
+    assert "Finished: `abl table tiny`" in done.stdout
+    assert "NOT FINAL" not in done.stdout
+    (folder / "mlruns/store/sweeps/tiny/latest.json").unlink()
+    done = commands.abl(folder, "watch", "tiny")
+    assert "the table is not kept yet: `abl sweep FILE` writes it" in done.stdout
+    assert "NOT FINAL" not in done.stdout
+
+
 def test_a_sweep_that_was_never_begun_is_told(half_run: Stop) -> None:
     folder = half_run.loaded.file.folder
     done = commands.abl(folder, "watch", "tony")

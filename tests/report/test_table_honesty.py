@@ -58,7 +58,7 @@ def said(outcome: Outcome, **options: object) -> str:
         (1, 1, "One replicate, one split (fold 0) and one seed (0): there is no standard"),
         (1, 3, "over 3 replicates: 3 seeds (0, 1, 2) of one split (fold 0): what other test"),
         (4, 1, "over 4 replicates: 4 splits (folds 0, 1, 2, 3) with one seed (0): what other"),
-        (2, 2, "over 4 replicates: 2 splits (folds 0, 1) x 2 seeds (0, 1)."),
+        (2, 2, "over 4 replicates: 2 splits (folds 0, 1) × 2 seeds (0, 1)."),
     ],
 )
 def test_the_footnote_of_the_spread_says_what_varied(folds: int, seeds: int, words: str) -> None:

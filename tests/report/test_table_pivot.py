@@ -180,3 +180,38 @@ def test_latex_is_balanced_and_of_one_width() -> None:
     arms = [replace(plain, key=mode, params={"mode": mode, "head": head}) for mode, head in names]
     shown = printed(table_of(outcome(*arms), pivot=("mode", "head"), intervals=True), "latex")
     check_latex(shown)
+
+
+def test_tables_of_one_sweep_stand_in_one_paper() -> None:
+    made = outcome()
+    tables = [
+        table_of(made),
+        table_of(made, metric="auc"),
+        table_of(made, pivot=("mode", "head")),
+        table_of(made, pivot=("mode", "head"), metric="auc"),
+        table_of(made, pivot=("head", "mode")),
+    ]
+    labels = [re.findall(r"\\label{(.+)}", printed(each, "latex")) for each in tables]
+    assert labels[0] == ["tab:fusion"]
+    assert len({label for (label,) in labels}) == len(tables)
+
+
+def test_latex_says_that_a_table_is_wider_than_a_page() -> None:
+    narrow = printed(table_of(outcome(), metric="acc"), "latex")
+    assert "characters wide" not in narrow
+    names = {f"metric{at}": Cell(0.5, 0.1, 0.4, 0.6, 3) for at in range(6)}
+    arms = [arm(mode, "fc", cells=names) for mode in MODES]
+    wide = printed(table_of(outcome(*arms, metrics=tuple(names), primary="metric0")), "latex")
+    said = [line for line in wide.splitlines() if line.startswith("%")]
+    assert any("characters wide" in line for line in said)
+    assert "sidewaystable" in said[-1]
+
+
+def test_a_note_on_a_column_stands_where_the_column_does() -> None:
+    note = "Optimism: ACC on validation, where T* was chosen, less ACC on test."
+    made = outcome(notes=(note, "Test sets: 9 images."), metrics=("acc", "auc"))
+    assert note in [each.text for each in table_of(made).notes]
+    for table in (table_of(made, metric="auc"), table_of(made, pivot=("mode", "head"))):
+        told = [each.text for each in table.notes]
+        assert note not in told
+        assert "Test sets: 9 images." in told

@@ -35,6 +35,7 @@ if TYPE_CHECKING:  # a table that is shown is computed already
 PREDICTIONS, NETWORKS, TRIALS = "predictions.parquet", "networks.parquet", "trials.parquet"
 POINTS = ("points.parquet", "point_scores.parquet", "point_curves.parquet")
 PICTURES, REPORT = "pictures.npz", "report.html"
+BEGUN = "begun.json"  # where the file of a sweep lies that was begun
 OF_MLFLOW = "_table.json"  # how files end that MLflow shows as tables
 ENVIRONMENT = "environment.json"
 # of a sweep that a version ran which did not keep it
@@ -64,6 +65,11 @@ def outcome_named(store: Store, name: str) -> Outcome:
         if name in known:
             raise InputError(
                 f"the table of '{name}' is damaged: `abl sweep FILE` makes it again"
+            ) from None
+        if (folder / BEGUN).is_file():
+            raise InputError(
+                f"'{name}' was begun and has no table yet: `abl watch {name}` says how far it is, "
+                "`abl sweep FILE` goes on with it"
             ) from None
         advice = nearest(name, known) if known else "run `abl sweep FILE` first"
         raise InputError(f"no sweep '{name}' was run here: {advice}") from None

@@ -18,6 +18,7 @@ from typing import Any
 
 from abl.app.loaded import LoadedSweep
 from abl.app.plan_words import stages_in_words
+from abl.app.results import BEGUN, outcome_named
 from abl.errors import InputError, StageError, nearest
 from abl.kept_files import json_kept, read_kept
 from abl.plan.graph import Plan, PlannedCell
@@ -33,7 +34,6 @@ from abl.runner.progress import duration
 from abl.spec.train import Train
 from abl.visible import visible_line
 
-BEGUN = "begun.json"
 INDENT = "  "  # of lines of columns, which are cut rather than wrapped
 _BARS = "▁▂▃▄▅▆▇█"
 _WIDE = 24  # epochs of a curve that are shown
@@ -201,6 +201,8 @@ def first_estimates(loaded: LoadedSweep, complete: frozenset[int]) -> tuple[Outc
             why = why or visible_line((str(error).splitlines() or [type(error).__name__])[0])
     else:
         return None, f"no first estimates: {why}"
+    if not without and len(arms) == len(plan.arms) and len(replicates) == len(plan.replicates):
+        return outcome, _final(loaded, outcome)
     outcome = replace(outcome, title=f"NOT FINAL · {outcome.title or outcome.name}")
     return outcome, (
         f"Not final: {counted(len(replicates), 'replicate')} of {len(plan.replicates)}, "
@@ -208,6 +210,14 @@ def first_estimates(loaded: LoadedSweep, complete: frozenset[int]) -> tuple[Outc
         "planned so; who stops at what they see here makes them wrong."
         + (" Comparisons with arms that are not there yet are left out." if without else "")
     )
+
+
+def _final(loaded: LoadedSweep, outcome: Outcome) -> str:
+    """What is said where nothing is to come: where the table is, or what writes it."""
+    with suppress(InputError):
+        if outcome_named(loaded.store, loaded.name).key == outcome.key:
+            return f"Finished: `abl table {loaded.name}` shows this table with all its notes."
+    return "Every stage is finished; the table is not kept yet: `abl sweep FILE` writes it."
 
 
 def _shared(plan: Plan, complete: frozenset[int]) -> tuple[list[int], list[Any]]:

@@ -207,11 +207,18 @@ def print_table(text: str, *, colour: bool = False) -> None:
 
 
 def write_out(path: Path, text: str) -> None:
-    """Writes the file that `--out` names, which has passed `refuse_outputs`. Raises InputError if
-    it cannot be written.
+    """Writes the file that `--out` names, which has passed `refuse_outputs`, and says so. Raises
+    InputError if it cannot be written.
     """
     from abl.outputs import unwritable_told
     from abl.record.done import write_atomically
 
     with unwritable_told(f"--out {path}"):
         write_atomically(path, text)
+    say_written(path)
+
+
+def say_written(*paths: Path | None) -> None:
+    """Says which files were written, where standard output may be a table for another program."""
+    for path in filter(None, paths):
+        say(f"written: {path}", error=True)

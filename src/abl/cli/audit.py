@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from abl.cli.app import ForceOpt, app, tells, terminal_width
+from abl.cli.app import ForceOpt, app, say_written, tells, terminal_width
 from abl.cli.output import say
 
 
@@ -58,3 +58,4 @@ def audit_command(
         force=force,
     )
     say(audited(asked, terminal_width()).text)
+    say_written(out)

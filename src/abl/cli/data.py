@@ -184,9 +184,12 @@ def phantom(
 
     settings = from_options(Phantom, patients=patients, size=size, seed=seed, flip=flip)
     write_phantom(settings, out)
-    say(f"written to {out}")
-    for name, value in bayes_ceiling(settings).items():
-        say(f"{name:32} {value:.3f}" if isinstance(value, float) else f"{name:32} {value}")
+    say(f"written: {out / 'manifest.csv'}\n\n")
+    say("ceiling, in expectation  accuracy    AUC     F1")
+    for name, found in bayes_ceiling(settings).items():
+        accuracy, auc, f1 = (f"{found[key]:.3f}" for key in ("accuracy", "auc", "f1"))
+        say(f"{name:23}  {accuracy:>8}  {auc}  {f1}")
+    say(f"\nnext: abl data check {out / 'manifest.csv'}")
 
 
 @data_app.command()

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from abl.cli.app import ForceOpt, app, tells, terminal_width
+from abl.cli.app import ForceOpt, app, say_written, tells, terminal_width
 from abl.cli.output import say
 from abl.errors import InputError
 
@@ -125,3 +125,4 @@ def decide_command(
         force=force,
     )
     say(decided(asked, terminal_width()).text)
+    say_written(out, curve)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 from typer.core import TyperGroup
 
-from abl.cli.app import ROOT, RootOpt, app, tells, terminal_width
+from abl.cli.app import ROOT, RootOpt, app, say_written, tells, terminal_width
 from abl.cli.output import say
 
 if TYPE_CHECKING:
@@ -181,6 +181,7 @@ def compare_readers_command(
         as_json=as_json,
     )
     say(readers_analysed(asked, terminal_width()).text)
+    say_written(out)
 
 
 def _listed(text: str | None) -> list[str] | None:

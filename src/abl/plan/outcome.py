@@ -16,6 +16,8 @@ from abl.spec.labels import written_value
 
 # every note on an imported arm begins with it
 IMPORTED = "imported: "
+# the note on the column optimism begins with it: a table without that column leaves it out
+OPTIMISM = "Optimism: "
 
 
 @dataclass(frozen=True)

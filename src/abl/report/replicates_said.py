@@ -33,7 +33,7 @@ def varied_words(replicates: pd.DataFrame) -> str:
             f"{len(splits)} splits ({_split_names(splits)}) with one seed ({seeds[0]}): what other "
             "seeds would give is not in it"
         )
-    return f"{len(splits)} splits ({_split_names(splits)}) x {len(seeds)} seeds ({_listed(seeds)})"
+    return f"{len(splits)} splits ({_split_names(splits)}) × {len(seeds)} seeds ({_listed(seeds)})"
 
 
 def spread_of(arm: ArmOutcome, metric: str, cell: Cell, trainings: int) -> float:

@@ -248,7 +248,7 @@ def _split_text(splits: Mapping[str, Any], cluster: str) -> str:
 def replicate_words(facts: ReportFacts) -> str:
     """How many splits and seeds."""
     count, splits, seeds = len(facts.replicates), facts.splits, facts.seeds
-    text = f"{counted(splits, 'split')} x {counted(seeds, 'seed')}"
+    text = f"{counted(splits, 'split')} × {counted(seeds, 'seed')}"
     if count != splits * seeds:
         text = f"on {counted(splits, 'split')}, with {counted(seeds, 'seed')} in all"
     return f"{counted(count, 'replicate')}: {text}"

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from abl.errors import InputError, Problem, nearest, raise_if_any
-from abl.plan.outcome import IMPORTED, ArmOutcome, Outcome
+from abl.plan.outcome import IMPORTED, OPTIMISM, ArmOutcome, Outcome
 from abl.report.answer import answer_sentences
 from abl.report.labels import label_in, one_line, with_unit
 from abl.report.named import axis_in, headed, setting_in, title_in, value_in
@@ -68,7 +68,7 @@ def table_of(
         return scored_table(_pivot_table(shown, pivot, layout), outcome)
     made = layout(shown)
     table = table_from(
-        shown.name,
+        f"{shown.name}-{without_position(shown.primary)}" if metric else shown.name,
         title_in(shown),
         made.columns(),
         shown.arms,
@@ -91,10 +91,17 @@ def _of_metric(outcome: Outcome, metric: str) -> Outcome:
     if metric not in outcome.metrics:
         hint = nearest(metric, [without_position(name) for name in outcome.metrics])
         raise InputError(f"--metric: no metric '{metric}' in {outcome.name}: {hint}")
-    shown = replace(outcome, metrics=(metric,), primary=metric)
+    shown = replace(outcome, metrics=(metric,), primary=metric, notes=_notes_of(outcome, metric))
     if metric == outcome.primary:
         return shown
     return replace(shown, arms=tuple(arm.without_marks() for arm in outcome.arms))
+
+
+def _notes_of(outcome: Outcome, metric: str) -> tuple[str, ...]:
+    """The notes of a table with this column alone."""
+    return tuple(
+        note for note in outcome.notes if metric == "optimism" or not note.startswith(OPTIMISM)
+    )
 
 
 def pivot_axes(text: str) -> tuple[str, str]:
@@ -141,14 +148,14 @@ def _pivot_table(
         made = layout.with_failures(layout.metric_columns(metric, label))
         columns += [_lifted(column, value) for column in made]
         columns.append(Column("", True, raw=_raw_of(metric, label, value)))
-    notes = [*map(one_line, outcome.notes)]
+    notes = [*map(one_line, _notes_of(outcome, metric))]
     if any(arm.comparison is not None for arm in outcome.arms):
         notes.append(
             "Differences to the base with their P stand in the table with the arms as rows."
         )
     what = with_unit(label_in(outcome, metric), layout.unit(metric))
     return table_from(
-        outcome.name,
+        "-".join([outcome.name, without_position(metric), *axes]),
         headed(outcome, what),
         columns,
         _pivot_rows(outcome.arms, named, column_axis),

@@ -69,7 +69,7 @@ def replicates_table(
         each = [{}] if arm.failed else arm.replicates.sort_values(KEYS).to_dict("records")
         rows += [{**values, "arm": arm} for values in each]
     return table_from(
-        outcome.name,
+        f"{outcome.name}-replicates",
         headed(outcome, "every replicate"),
         [
             *(_of_arm(outcome, axis) for axis in outcome.axes),
@@ -156,7 +156,8 @@ def subgroup_table(
         notes.append(Note("", "Of replicates: in the others the metric is undefined."))
     title = headed(outcome, f"{label} by {one_line(column)}")
     axis_count = len(outcome.axes) + 1
-    return table_from(outcome.name, title, columns, parts, axis_count=axis_count, notes=notes)
+    name = f"{outcome.name}-{chosen.name}-{column}"
+    return table_from(name, title, columns, parts, axis_count=axis_count, notes=notes)
 
 
 def _rounded_share(share: float) -> str:

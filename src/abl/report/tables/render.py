@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 FORMATS = ("text", "md", "csv", "latex", "html")
 _STAR = "*"
+_LATEX_LINE = 90  # characters that a line of a page in portrait holds, in 10 points
 _PLUS_MINUS = " ± "
 _INTERVAL = " ["
 _MARKDOWN_SPECIAL = re.compile(r"([\\`*_|~])")
@@ -211,6 +212,7 @@ def _latex_of(table: Table) -> str:
     notes = [rf"{_latex.note(note)}\par" for note in table.notes]
     lines = [
         r"% needs \usepackage{booktabs}",
+        *_latex_width_said(table),
         r"\begin{table}",
         r"\centering",
         rf"\caption{{{latex_escaped(table.title)}}}",
@@ -226,6 +228,22 @@ def _latex_of(table: Table) -> str:
         r"\end{table}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _latex_width_said(table: Table) -> list[str]:
+    """A comment on a table that no page in portrait holds, with what to do."""
+    columns = zip((each.label for each in table.columns), *_texts(table.rows), strict=True)
+    width = sum(max(map(display_width, texts)) + 2 for texts in columns)
+    if width <= _LATEX_LINE:
+        return []
+    return [
+        f"% about {width} characters wide, a line has about {_LATEX_LINE}: fewer by --metric, --pivot;",
+        r"% sidewaystable of \usepackage{rotating}; or \resizebox{\textwidth}{!}{ } around tabular",
+    ]
+
+
+def _texts(rows: Sequence[Sequence[TableCell]]) -> list[list[str]]:
+    return [[cell.text for cell in row] for row in rows]
 
 
 def latex_escaped(text: str) -> str:

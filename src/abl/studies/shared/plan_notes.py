@@ -155,7 +155,7 @@ def replicate_notes(
 def verdict_note(splits: int, seeds: int, *, has_margin: bool) -> str:
     """Which verdicts so many splits and seeds can give, and what more would."""
     trainings = splits * seeds
-    said = f"{counted(splits, 'split')} x {counted(seeds, 'seed')}"
+    said = f"{counted(splits, 'split')} × {counted(seeds, 'seed')}"
     if seeds > 1 and trainings >= FEWEST_TRAININGS:
         words = "better, worse, equivalent" if has_margin else "better, worse"
         more = "" if has_margin else "; a margin: would allow equivalent"

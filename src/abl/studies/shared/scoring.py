@@ -16,7 +16,7 @@ from abl.decide.optimism import optimism_of
 from abl.decide.replicates import KEYS, Scores, replicate_scores
 from abl.plan.facts import Facts
 from abl.plan.graph import Arm, Plan, Replicate
-from abl.plan.outcome import ArmOutcome, Cell, Outcome
+from abl.plan.outcome import OPTIMISM, ArmOutcome, Cell, Outcome
 from abl.plan.stage import digest_of
 from abl.report.labels import counted
 from abl.report.named import planned_words
@@ -191,20 +191,21 @@ def _notes(file: SweepFile, plan: Plan, scored: Sequence[ScoredArm], word: str) 
     splits = len({(r.repeat, r.fold) for r in replicates})
     seeds = len({r.seed for r in replicates})
     by = sweep.splits.by if sweep.splits.by != "patient" else word
-    parts = f"{counted(splits, 'split')} by {by} x {counted(seeds, 'seed')}"
+    parts = f"{counted(splits, 'split')} by {by} × {counted(seeds, 'seed')}"
     notes = [f"{counted(len(replicates), 'replicate')}: {parts}."]
     metric = sweep.select_by or sweep.primary
     chosen = {name for each in scored for cell in each.cells for name in cell.chosen}
     if f"validation_{metric_named(metric).name}" in chosen:
         label = metric_named(metric).label
-        notes.append(f"Optimism: {label} on validation, where T* was chosen, less {label} on test.")
+        said = f"{label} on validation, where T* was chosen, less {label} on test."
+        notes.append(f"{OPTIMISM}{said}")
     whole = next((each for each in scored if each.cells), None)
     if whole is not None:
         patients = {str(name) for cell in whole.cells for name in cell.test.patients}
         counts = [len(cell.test.labels) for cell in whole.cells]
         low, high = min(counts), max(counts)
         notes.append(
-            f"Test sets: {low if low == high else f'{low}-{high}'} {sweep.data.unit}s a replicate, "
+            f"Test sets: {low if low == high else f'{low}–{high}'} {sweep.data.unit}s a replicate, "
             f"{_shares(sweep, whole)}; {len(patients)} {word}s in all."
         )
         if len(patients) < FEW_PATIENTS:
