@@ -85,7 +85,9 @@ def nearest(word: str, valid: Iterable[str], *, show: int = 12) -> str:
     names = sorted(valid)
     if not names:
         return "there is none"
-    close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    folded = {name.casefold(): name for name in names}
+    same = folded.get(word.casefold())  # AUC of auc: no letter of them is the same
+    close = [same] if same else difflib.get_close_matches(word, names, n=1, cutoff=0.6)
     if close:
         return f"did you mean '{close[0]}'?"
     more = f", and {len(names) - show} more" if len(names) > show else ""

@@ -154,6 +154,11 @@ metrics: [acc, f2]
     assert "unknown metric 'f2'" in said[12]
 
 
+def test_a_name_in_upper_case_is_answered_with_that_in_lower_case(tmp_path: Path) -> None:
+    found = load_faults(tmp_path, GOOD.replace("study: two_step", "study: TWO_STEP"))
+    assert found == [(2, "study: 'TWO_STEP' is not known: did you mean 'two_step'?")]
+
+
 def test_an_unknown_study_names_the_nearest(tmp_path: Path) -> None:
     found = load_faults(tmp_path, GOOD.replace("study: two_step", "study: twostep"))
     assert found == [(2, "study: 'twostep' is not known: did you mean 'two_step'?")]
@@ -164,7 +169,7 @@ def test_an_unknown_study_names_the_nearest(tmp_path: Path) -> None:
     [
         ("epochs: 4", "epochs: true", 5, "a number is wanted"),
         ("epochs: 4", "epochs: 4.5", 5, "epochs"),
-        ("epochs: 4", "epochs: four", 5, "'four'"),
+        ("epochs: 4", "epochs: four", 5, "train.epochs: a whole number is wanted, not 'four'"),
         ("epochs: 4", "epochs: 2\n  last_k: 3", 6, "more than epochs"),
         ("lr: 1e-4", "lr: -1", 6, "greater than 0"),
         ("lr: 1e-4", "lr: .inf", 6, "not a number"),
@@ -173,7 +178,13 @@ def test_an_unknown_study_names_the_nearest(tmp_path: Path) -> None:
         ("{phantom: {patients: 40}}", "{}", 3, "exactly one of phantom, manifest, set"),
         ("name: mine", "name: ../../etc", 1, "name"),
         ("name: mine", "name:", 1, "name"),
-        ("study: two_step", "", 1, "key 'study' is missing"),
+        (
+            "name: mine",
+            "name: my set",
+            1,
+            "wanted are letters, digits, '_', '-', '.', not",
+        ),
+        ("study: two_step", "", 1, "key 'study' is missing: The question asked, with its"),
         ("[original, true]", "[original, original]", 9, "given twice"),
         ("[original, true]", "[]", 9, "give a list of values"),
         ("steps: 4", "steps: 1", 10, "steps"),

@@ -64,6 +64,15 @@ def from_options(model: type[PartOf], **values: Any) -> PartOf:
         raise InputError(problems) from None
 
 
+# kinds of pydantic's faults -> what is wanted, where its own words are a programmer's
+_WANTED = {
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "a whole number is wanted"),
+    **dict.fromkeys(("float_type", "float_parsing"), "a number is wanted"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "yes or no is wanted"),
+    "string_type": "a text is wanted",
+}
+
+
 def _is_around(outer: Place, inner: Place) -> bool:
     return inner[: len(outer)] == outer
 
@@ -77,7 +86,8 @@ def message_of(fault: Any, model: type[Part], place: Place, under: Place) -> str
         hint = nearest_setting(str(place[-1]), valid) if valid else "there are none here"
         return f"unknown key '{name}': {hint}"
     if kind == "missing":
-        return f"key '{name}' is missing"
+        wanted = _description(model, place, under)
+        return f"key '{name}' is missing" + (f": {wanted}" if wanted else "")
     if kind == "value_error":
         text = str(fault["ctx"]["error"])
         return f"{name}: {text}" if name else text
@@ -88,12 +98,23 @@ def message_of(fault: Any, model: type[Part], place: Place, under: Place) -> str
         return f"{name}: '{fault['input']}' is not known, {nearest(str(fault['input']), expected)}"
     if kind in {"model_type", "dict_type", "model_attributes_type"}:
         said = "a block of key: value is wanted"
+    if kind == "string_pattern_mismatch" and (wanted := _description(model, place, under)):
+        said = f"wanted are {wanted[0].lower()}{wanted[1:]}".partition(";")[0]
+    said = _WANTED.get(kind, said) + fault.get("or", "")
     if kind == "tuple_type":
         return f"{name}: a list is wanted: [{fault['input']}]"
     if kind == "too_short":
         return f"{name}: give at least {fault['ctx']['min_length']}"
     shown = "nothing" if fault["input"] is None else repr(fault["input"])
     return f"{name}: {said}, not {shown if len(shown) < 60 else shown[:57] + '...'}"
+
+
+def _description(model: type[BaseModel], place: Place, under: Place) -> str:
+    """What the schema says of the setting at a place; "" if nothing."""
+    *blocks, last = place[len(under) :] or ("",)
+    owner = model_at(model, tuple(blocks))
+    found = owner.model_fields.items() if owner else ()
+    return next((f.description or "" for n, f in found if last in (n, f.alias)), "")
 
 
 def model_at(model: type[BaseModel], place: Place) -> type[BaseModel] | None:

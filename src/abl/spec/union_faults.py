@@ -70,4 +70,4 @@ def _meant(faults: Sequence[Fault]) -> Fault:
     chosen = others[0]
     if not words or chosen["type"] == "literal_error":
         return chosen
-    return {**chosen, "msg": f"{chosen['msg']} (or {', '.join(words)})"}
+    return {**chosen, "or": f" (or {', '.join(words)})"}

@@ -12,9 +12,19 @@ from pathlib import Path
 from typing import Any
 
 from abl.decide.replicates import KEYS
+from abl.decide.verdicts import ONE_CLASS
 from abl.errors import InputError, nearest
 from abl.outputs import head_of
-from abl.report.labels import counted, joined, letters, one_line, p_label, scale_of, with_unit
+from abl.report.labels import (
+    NOTHING,
+    counted,
+    joined,
+    letters,
+    one_line,
+    p_label,
+    scale_of,
+    with_unit,
+)
 from abl.report.pairs.compare_pair import ChangedUnit, PairComparison
 from abl.report.replicates_said import partly_defined
 from abl.report.tables import printed
@@ -122,13 +132,19 @@ def metrics_table(pair: PairComparison) -> Table:
     def interval(row: Mapping[str, Any]) -> str:
         return str(row["scale"].interval(row["low"], row["high"]))
 
+    def shown_p(row: Mapping[str, Any]) -> str:
+        if not row["tested"]:
+            return ""
+        # beside a verdict that is withheld, as networks have not learned, it would be read as one
+        return NOTHING if row["verdict"] == ONE_CLASS else p_label(row["p"])
+
     columns = [
         Column("metric", False, metric, {"metric": item("metric")}),
         Column("A", True, lambda row: value(row, "first"), {"a": item("first")}),
         Column("B", True, lambda row: value(row, "second"), {"b": item("second")}),
         Column("A − B", True, difference, {"difference": item("difference")}),
         Column("95 % interval", True, interval, {"low": item("low"), "high": item("high")}),
-        Column("P", True, lambda row: p_label(row["p"]) if row["tested"] else "", {"p": item("p")}),
+        Column("P", True, shown_p, {"p": item("p")}),
         text_column("verdict", "A is"),
     ]
     notes = [

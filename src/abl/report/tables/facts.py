@@ -9,8 +9,10 @@ from typing import Any
 
 from abl.decide.decision import spread
 from abl.decide.replicates import KEYS
+from abl.decide.verdicts import ONE_CLASS
 from abl.plan.outcome import Outcome
 from abl.report.labels import (
+    NOTHING,
     label_in,
     letters,
     p_label,
@@ -44,10 +46,24 @@ def facts_tables(outcome: Outcome) -> dict[str, Table]:
         "tests": _tests_table(outcome),
         "choices": _choices_table(outcome),
         "noise": _noise_table(outcome),
-        "data": data_table(outcome.facts.data, name=outcome.name) if outcome.facts.data else None,
+        "data": _data_table(outcome) if outcome.facts.data else None,
         "external": external_table(outcome) if outcome.facts.external else None,
     }
     return {n: scored_table(table, outcome) for n, table in made.items() if table is not None}
+
+
+def _data_table(outcome: Outcome) -> Table:
+    """Images and patients of the first split, and that it is the first of so many."""
+    frames = [arm.replicates for arm in outcome.arms if {"repeat", "fold"} <= set(arm.replicates)]
+    splits = {pair for each in frames for pair in zip(each["repeat"], each["fold"], strict=True)}
+    notes = []
+    if len(splits) > 1:
+        repeat, fold = min(splits)
+        notes = [
+            f"The first of {len(splits)} splits (repeat {repeat}, fold {fold}); all of them, image "
+            "by image: abl splits FILE --out folds.csv."
+        ]
+    return data_table(outcome.facts.data, name=outcome.name, notes=notes)
 
 
 def _tests_table(outcome: Outcome) -> Table | None:
@@ -73,6 +89,10 @@ def _tests_table(outcome: Outcome) -> Table | None:
         marks = (over.setdefault(said, letters(len(over))),) if said else ()
         return TableCell(scale.difference(row["difference"]), marks)
 
+    def shown_p(row: Mapping[str, Any], p: float) -> str:
+        # beside a verdict that is withheld, as networks have not learned, it would be read as one
+        return NOTHING if row.get("verdict") == ONE_CLASS else p_label(p)
+
     columns = [
         text_column("arm", write=named),
         text_column("base", "against", write=named),
@@ -80,9 +100,14 @@ def _tests_table(outcome: Outcome) -> Table | None:
             with_unit(f"Δ {metric}", points), True, difference, {"difference": item("difference")}
         ),
         interval_column(scale),
-        number_column("p", p_label, "P"),
-        number_column("p_corrected", p_label, "corrected P"),
-        *([Column("P, corrected t", True, lambda row: p_label(t_p(row)))] * cross_validated),
+        Column("P", True, lambda row: shown_p(row, row["p"]), {"p": item("p")}),
+        Column(
+            "corrected P",
+            True,
+            lambda row: shown_p(row, row["p_corrected"]),
+            {"p_corrected": item("p_corrected")},
+        ),
+        *([Column("P, corrected t", True, lambda row: shown_p(row, t_p(row)))] * cross_validated),
         text_column("verdict"),
         *([Column("", True, raw={"corrected_t_p": t_p})] * cross_validated),
     ]

@@ -237,7 +237,7 @@ def _latex_width_said(table: Table) -> list[str]:
     if width <= _LATEX_LINE:
         return []
     return [
-        f"% about {width} characters wide, a line has about {_LATEX_LINE}: fewer by --metric, --pivot;",
+        f"% about {width} characters wide, a line has about {_LATEX_LINE}: --metric, --pivot;",
         r"% sidewaystable of \usepackage{rotating}; or \resizebox{\textwidth}{!}{ } around tabular",
     ]
 
