@@ -40,7 +40,8 @@ def report(made: Made, tmp_path_factory: pytest.TempPathFactory) -> Path:
     units = made.predictions["unit"].astype(str).unique()
     learning = pd.DataFrame(
         {"arm": arm.key, "role": "original", "repeat": 0, "fold": 0, "seed": 0, "epoch": epoch,
-         "train_loss": 1 / epoch, "validation_loss": 1.1 / epoch}
+         "train_loss": 1 / epoch, "validation_loss": 1.1 / epoch,
+         "validation_accuracy": 0.5 + epoch / 10}
         for arm in made.outcome.arms for epoch in (1, 2, 3)
     )  # fmt: skip
     stream = io.BytesIO()
@@ -151,6 +152,19 @@ def test_a_name_in_a_legend_is_switched_off_and_on(page: Reader, name: str) -> N
     waited(lambda: count(page, marks) == before, "it did not come back")
 
 
+LISTED = """[...document.querySelectorAll("#closer-curves .legend[aria-label=lines] [data-name]")]
+.filter(button => button.offsetParent).map(button => button.dataset.name)"""
+
+
+def test_a_legend_lists_the_lines_that_are_drawn(page: Reader) -> None:
+    choice = "#closer-curves input[type=radio][value={}]"
+    assert page.sees(LISTED) == ["train loss", "validation loss"]
+    seen(page, choice.format("accuracy")).click()
+    waited(lambda: page.sees(LISTED) == ["validation accuracy"], "it lists what was drawn before")
+    seen(page, choice.format("loss")).click()
+    waited(lambda: page.sees(LISTED) == ["train loss", "validation loss"], "it lists accuracy")
+
+
 def test_arms_of_a_scatter_are_switched_on_beside_the_best(page: Reader) -> None:
     marks = "#closer-scatter .mark-symbol path"
     before = count(page, marks)
@@ -241,6 +255,23 @@ def test_on_a_phone_difference_and_verdict_are_inside_the_window(
         opened.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     assert "these networks differ" in text
     assert max(ends) <= 390 - 12
+
+
+WORD_LINES = """
+return [...document.querySelectorAll("#table tbody th")].map(head => {
+  const text = document.createTreeWalker(head, NodeFilter.SHOW_TEXT).nextNode();
+  const at = text.data.indexOf("consensus");
+  if (at < 0) return 0;
+  const range = document.createRange();
+  range.setStart(text, at);
+  range.setEnd(text, at + "consensus".length);
+  return range.getClientRects().length;
+});
+"""
+
+
+def test_on_a_phone_words_of_an_arm_are_not_torn_apart(phone: Reader) -> None:
+    assert set(phone.driver.execute_script(WORD_LINES)) == {0, 1}
 
 
 @pytest.mark.parametrize("name", ["roc", "scatter", "flow", "axes"])

@@ -211,6 +211,7 @@
       const outlined = part.some((row) => row.sent === "no"); // where all are sent it says nothing
       part.forEach((row, at) => rows.push({ ...row, outlined: outlined && row.sent === "yes", x: Math.floor(at / high) * side, y: (at % high) * side, x2: Math.floor(at / high) * side + side - 1, y2: (at % high) * side + side - 1 }));
     }
+    const met = fates.filter((fate) => rows.some((row) => row.fate === fate));
     const sends = points.sends;
     const scale = (end) => ({ domain: [0, end], range: [0, end], nice: false, zero: false });
     return draw("closer-flow", {
@@ -229,7 +230,7 @@
       },
     }, { clicked, legends: [
       { signal: "arms", title: "arms", names: others },
-      { signal: "fates", title: points.unit + "s", names: fates, colours: fateColours },
+      { signal: "fates", title: points.unit + "s", names: met, colours: met.map((fate) => fateColours[fates.indexOf(fate)]) },
     ] });
   };
 
