@@ -41,7 +41,7 @@ def list_(
     if name:
         raise InputError(f"abl list {what} takes no name ('{name}')")
     for each, text in listed(what, timm=timm, module=module):
-        say(f"{each:24} {text}".rstrip())
+        say(f"{each:24} {text}".rstrip(), fit=True)
 
 
 def print_boundaries(head: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

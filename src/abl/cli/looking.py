@@ -184,7 +184,7 @@ def status(mlruns: RootOpt = ROOT, store: StoreOpt = None) -> None:
     """Show the sweeps that were run here, and the store."""
     from abl.app.watching import status_text
 
-    say(status_text(mlruns, store))
+    say(status_text(mlruns, store), fit=True)
 
 
 @app.command()

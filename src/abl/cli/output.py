@@ -10,7 +10,10 @@ from __future__ import annotations
 import codecs
 import io
 import os
+import re
+import shutil
 import sys
+import textwrap
 import warnings
 from typing import TextIO
 
@@ -19,6 +22,7 @@ from abl.streams import own_stdout
 from abl.visible import visible_text
 
 _HANDLER = "abl-ascii"
+_NAMED = re.compile(r"\s*\S+(?: \S+)*\s{2,}")  # a name and the gap behind it
 # one letter for one, so that columns stay straight
 _ASCII = str.maketrans(
     {
@@ -73,8 +77,33 @@ def import_nothing_from_here() -> None:
     os.environ["PYTHONSAFEPATH"] = "1"
 
 
-def say(text: object, *, error: bool = False) -> None:
-    """Prints lines, which may hold text of others: names, reasons, what a library said."""
+def say(text: object, *, error: bool = False, fit: bool = False) -> None:
+    """Prints lines, which may hold text of others: names, reasons, what a library said.
+
+    Args:
+        fit: In a terminal, lines that are too long for it go on below their last column.
+    """
     shown = visible_text(redacted(str(text)))
     stream = sys.stderr if error else own_stdout()
+    if fit and stream.isatty():
+        shown = fitted(shown, shutil.get_terminal_size((120, 40)).columns)
     print(shown, end="" if shown.endswith("\n") else "\n", file=stream)
+
+
+def fitted(text: str, width: int) -> str:
+    """The text with each line that is wider broken between words, and moved below where its words
+    begin: behind the first gap of two blanks or more, if that leaves half of the width.
+    """
+    return "\n".join(
+        line if len(line) <= width else _broken(line, width) for line in text.split("\n")
+    )
+
+
+def _broken(line: str, width: int) -> str:
+    gap = _NAMED.match(line)
+    start = gap.end() if gap and gap.end() <= width // 2 else 0
+    indent = " " * (start or len(line) - len(line.lstrip()) + 2)
+    return textwrap.fill(
+        line[start:], width, initial_indent=line[:start], subsequent_indent=indent,
+        break_long_words=False, break_on_hyphens=False, drop_whitespace=True,
+    )  # fmt: skip

@@ -24,7 +24,7 @@ def doctor(
 
     wrong = 0
     for finding in findings(mlruns):
-        say(finding.line)
+        say(finding.line, fit=True)
         wrong += bool(finding.wrong)
     if wrong:
         raise typer.Exit(1)
@@ -42,7 +42,7 @@ def new(
 
     if not name:
         for each, text in shipped_lines():
-            say(f"{each:34} {text}".rstrip())
+            say(f"{each:34} {text}".rstrip(), fit=True)
         return
     written = write_shipped(name, out, force=force)
     for path in written:

@@ -168,4 +168,4 @@ def plan(
     if as_json:
         print(json.dumps(numbers, indent=1), file=own_stdout())
         return
-    say(plan_text(loaded.name, numbers, arms_in_words(loaded)))
+    say(plan_text(loaded.name, numbers, arms_in_words(loaded)), fit=True)

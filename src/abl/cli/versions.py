@@ -21,7 +21,7 @@ def log(name: NameArg, mlruns: RootOpt = ROOT) -> None:
     from abl.record.opening import store_at
 
     for line in log_lines(store_at(mlruns), name):
-        say(line)
+        say(line, fit=True)
 
 
 @app.command()
@@ -37,4 +37,4 @@ def diff(
     from abl.record.opening import store_at
 
     for line in diff_lines(store_at(mlruns), name, *filter(None, (old, new))):
-        say(line)
+        say(line, fit=True)
