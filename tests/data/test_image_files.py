@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from abl.data.image_decoding import decoded_image
-from abl.data.images import reduced
+from abl.data.images import decoded_file, decoded_image, file_size, reduced
+from abl.data.masks.files import mask_values
 
 GREY = np.arange(48, dtype=np.uint8).reshape(6, 8) * 5
 COLOUR = np.stack([GREY, 255 - GREY, GREY // 2], axis=-1)
@@ -116,6 +117,22 @@ def test_exif_orientation_is_applied(orientation, upright, kind):
     exif[0x0112] = orientation
     content = saved(Image.fromarray(GREY), kind, exif=exif)
     np.testing.assert_array_equal(decoded_image(content), upright(GREY))
+
+
+@pytest.mark.parametrize("depth", [np.uint8, np.uint16])
+@pytest.mark.parametrize("compression", [None, "tiff_adobe_deflate"])
+def test_a_grey_tiff_on_its_side_is_one_picture_as_image_and_as_mask(tmp_path, depth, compression):
+    # of an uncompressed one that Pillow opens by its path the rows are torn apart
+    # (findings/pillow_grey_tiff_on_its_side.sh)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    stored = GREY.astype(depth) * (257 if depth is np.uint16 else 1)
+    Image.fromarray(stored).save(tmp_path / "film.tif", exif=exif, compression=compression)
+    expected = np.rot90(GREY, -1)
+    np.testing.assert_array_equal(decoded_file(str(tmp_path), "film.tif"), expected)
+    assert file_size(str(tmp_path), "film.tif") == expected.shape
+    codes = mask_values(str(tmp_path), "film.tif").codes
+    np.testing.assert_array_equal(codes, np.rot90(stored, -1))
 
 
 def test_gif_gives_its_first_frame():

@@ -99,7 +99,9 @@ def _of_file(
         with file.open("rb", buffering=0) as opened:
             head = opened.read(HEAD)
             kind = medical_kind(head, file.name)
-            content = b"" if kind else head + _rest(opened, path)  # of a cine one frame is read
+            # as bytes: by its path Pillow tears a grey TIFF on its side apart
+            # (findings/pillow_grey_tiff_on_its_side.sh); of a cine one frame is read
+            content = b"" if kind else head + _rest(opened, path)
     except OSError as error:
         raise InputError(Problem(f"cannot be read: {error.strerror}", file=path)) from None
     try:
