@@ -260,6 +260,15 @@ def test_mcnemar_is_a_binomial_test_of_the_discordant_images():
     assert mcnemar_test(labels, first, first).p == 1
 
 
+@pytest.mark.parametrize("each", [1, 2, 10])
+def test_mcnemar_of_as_many_wins_on_both_sides_is_one(each):
+    # a corrected chi-square test says less (findings/mcnemar_equal_counts.sh)
+    labels = np.ones(30, dtype=int)
+    first = np.repeat([1, 0, 1], [each, each, 30 - 2 * each])
+    second = np.repeat([0, 1, 1], [each, each, 30 - 2 * each])
+    assert mcnemar_test(labels, first, second).p == pytest.approx(1)
+
+
 @pytest.mark.skipif(not READERS.exists(), reason="published tables are not at hand")
 def test_reader_intervals_are_the_published_ones():
     for row in pd.read_csv(READERS).itertuples():
