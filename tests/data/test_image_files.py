@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from abl.data.image_decoding import decoded_image
-from abl.data.images import decoded_file, decoded_image, file_size, reduced
+from abl.data.images import decoded_file, file_size, reduced
 from abl.data.masks.files import mask_values
 
 GREY = np.arange(48, dtype=np.uint8).reshape(6, 8) * 5
