@@ -163,9 +163,9 @@ FAULTS = {
         changes={"primary": "calibration_slope"},
     ),
     "wrong types": fault(
-        ("tiny.yaml:7: image.size", "integer, not [1]"),
+        ("tiny.yaml:7: image.size", "whole number is wanted, not [1]"),
         ("tiny.yaml:17: replicates.seeds: a list is wanted: [x]"),
-        ("tiny.yaml:20: train.epochs", "integer", "not 'many'"),
+        ("tiny.yaml:20: train.epochs", "whole number", "not 'many'"),
         changes={"image.size": [1], "replicates.seeds": "x", "train.epochs": "many"},
     ),
     "impossible ranges": fault(
