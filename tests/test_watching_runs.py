@@ -14,6 +14,7 @@ from abl.app.watched_run import INDENT, first_estimates, looked_at_run, spark
 from abl.cli.watch import _fitted
 from abl.plan.stage import Stage
 from abl.record.live_curve import epochs_of, write_epoch
+from abl.visible import without_middle
 from tiny_sweeps import TWO_NETWORKS, write_tiny_set
 
 
@@ -130,6 +131,15 @@ def test_a_finished_sweep_is_told_with_where_its_table_is(half_run: Stop) -> Non
     done = commands.abl(folder, "watch", "tiny")
     assert "the table is not kept yet: `abl sweep FILE` writes it" in done.stdout
     assert "NOT FINAL" not in done.stdout
+
+
+def test_long_names_of_two_trainings_are_told_apart() -> None:
+    name = "train plain network with four convolutional layers · rotate_deg 15 r0 f1 s0"
+    assert without_middle(name, 56) == "train plain network with fou…rs · rotate_deg 15 r0 f1 s0"
+    assert len(without_middle(name, 56)) == 56
+    assert without_middle(name, 56) != without_middle(name.replace("f1", "f2"), 56)
+    assert without_middle(name, len(name)) == name
+    assert [without_middle(name, width) for width in (1, 2)] == ["…", "t…"]
 
 
 def test_a_sweep_that_was_never_begun_is_told(half_run: Stop) -> None:

@@ -31,5 +31,13 @@ def visible_text(text: str, mark: str = "?") -> str:
     return "\n".join("\t".join(visible_line(p, mark) for p in line.split("\t")) for line in lines)
 
 
+def without_middle(line: str, width: int) -> str:
+    """The line without its middle if it is wider: names of one kind often differ at their ends."""
+    if len(line) <= width:
+        return line
+    tail = max(width - 1, 0) // 2
+    return f"{line[: max(width - 1, 0) - tail].rstrip()}…{line[len(line) - tail :].lstrip()}"
+
+
 def _is_harmful(mark: str) -> bool:
     return unicodedata.category(mark) in _HARMFUL and mark not in _JOINERS

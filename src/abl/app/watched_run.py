@@ -32,10 +32,11 @@ from abl.record.store import Store
 from abl.report.labels import counted
 from abl.runner.progress import duration
 from abl.spec.train import Train
-from abl.visible import visible_line
+from abl.visible import visible_line, without_middle
 
 INDENT = "  "  # of lines of columns, which are cut rather than wrapped
 _BARS = "▁▂▃▄▅▆▇█"
+MOST_LETTERS = 56  # of a name, so that 80 columns hold an epoch beside it
 _WIDE = 24  # epochs of a curve that are shown
 MOST_RUNNING = 12
 
@@ -109,7 +110,7 @@ def looked_at_run(loaded: LoadedSweep) -> RunSeen:
     names = stages_in_words(loaded) if at_work else {}
     rows = [
         [
-            names.get(digest, plan.stages[digest].label),
+            without_middle(names.get(digest, plan.stages[digest].label), MOST_LETTERS),
             *_curve(loaded, digest),
             _holder(store, digest),
         ]

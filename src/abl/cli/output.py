@@ -86,11 +86,11 @@ def say(text: object, *, error: bool = False, fit: bool = False) -> None:
     shown = visible_text(redacted(str(text)))
     stream = sys.stderr if error else own_stdout()
     if fit and stream.isatty():
-        shown = fitted(shown, shutil.get_terminal_size((120, 40)).columns)
+        shown = in_terminal_lines(shown, shutil.get_terminal_size((120, 40)).columns)
     print(shown, end="" if shown.endswith("\n") else "\n", file=stream)
 
 
-def fitted(text: str, width: int) -> str:
+def in_terminal_lines(text: str, width: int) -> str:
     """The text with each line that is wider broken between words, and moved below where its words
     begin: behind the first gap of two blanks or more, if that leaves half of the width.
     """

@@ -106,7 +106,7 @@ def sweep(
         raise typer.Exit(INTERRUPTED)
     _print_place(result, mlruns)
     if result.report.ran:
-        say(f"time: {spent_text(result.seconds)}")
+        say(f"time: {spent_text(result.seconds)}", fit=True)
     _tell_failures(result, loaded)
 
 

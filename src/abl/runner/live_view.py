@@ -15,7 +15,7 @@ from rich.text import Text
 
 from abl.redaction import redacted
 from abl.runner.progress import ProgressState, Snapshot, duration, left_text
-from abl.visible import visible_line
+from abl.visible import visible_line, without_middle
 
 REFRESH_PER_SECOND = 4
 _HEAD_ROWS = 2
@@ -115,9 +115,10 @@ def _running(snapshot: Snapshot, *, rows: int, width: int) -> RenderResult:
     stages, hidden = snapshot.running[:shown], len(snapshot.running) - shown
     where_width = min(20, max((cell_len(stage.where) for stage in stages), default=0))
     for stage in stages:
-        where, label = _text(stage.where, "dim"), _text(stage.label)
+        room = max(1, width - where_width - 4)
+        where, label = _text(stage.where, "dim"), _text(without_middle(stage.label, room))
         where.truncate(where_width, overflow="ellipsis", pad=True)
-        label.truncate(max(1, width - where_width - 4), overflow="ellipsis")
+        label.truncate(room, overflow="ellipsis")
         yield Text.assemble("  ", where, "  " if where_width else "", label)
     if hidden and rows > 0:
         yield Text(f"  and {hidden} more", "dim")

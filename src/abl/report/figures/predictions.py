@@ -123,7 +123,7 @@ def confusion_figure(shown: Shown, classes: tuple[str, ...], *, counts: bool = T
     size = shown.arms[0].scores[0].p.shape[1]
     names = list(classes) if len(classes) == size else [str(at) for at in range(size)]
     width, height, letters, font = (2.4, 2.3, 12, 8.0) if counts else (1.9, 1.95, 10, 7.5)
-    names = [wrapped(name, letters, lines=2) for name in names]
+    names = [wrapped(name, letters) for name in names]
     with own_style():
         figure, grid = grid_of_panels(len(shown.arms), width_in=width, height_in=height)
         for place, arm in zip(grid, shown.arms, strict=True):

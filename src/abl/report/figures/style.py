@@ -86,8 +86,8 @@ def grid_of_panels(
     # one small panel would leave no room for the title above it
     width = max(margins_in[0] + width_in * columns, 4.8)
     figure = new_figure(width, margins_in[1] + height_in * rows)
-    if rows > 1:  # titles of the lower panels would lie on the ticks of the upper ones
-        figure.set_layout_engine("constrained", h_pad=0.09)
+    # titles of panels would lie on the ticks of those above them, or on the title of all
+    figure.set_layout_engine("constrained", h_pad=0.09)
     grid = figure.subplots(rows, columns, sharex=share, sharey=share, squeeze=False).ravel()
     for index, place in enumerate(grid):
         place.set_visible(index < count)

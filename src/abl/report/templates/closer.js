@@ -57,6 +57,8 @@
     update();
     return box;
   };
+  // the heading of a facet: a name that is wider than it a line a setting, or its end would not be seen
+  const inLines = (room) => ({ labelLimit: room, labelExpr: `length(datum.label) > ${Math.floor(room / 6)} ? split(datum.label, ' · ') : datum.label` });
   const draw = async (id, spec, { clicked, legends = [] } = {}) => {
     const place = placeOf(id);
     if (!place) return null;
@@ -164,6 +166,7 @@
         arm: points.arms[arm], x: base.sum / base.count, y: found.sum / found.count, right: found.right + " of " + found.count, before: base.right + " of " + base.count });
     }
     if (!rows.length) { placeOf("closer-scatter").hidden = true; return null; }
+    const ofBase = points.arms[points.base] + ": probability of " + points.of;
     const first = points.best !== points.base ? points.arms[points.best] : others[0];
     return draw("closer-scatter", {
       width: width("closer-scatter", 560), height: width("closer-scatter", 560) * 0.8, data: { values: rows },
@@ -172,7 +175,7 @@
         { data: { values: [{ x: 0, y: 0 }, { x: 1, y: 1 }] }, mark: { type: "line", strokeDash: [4, 4], color: "#888" }, encoding: { x: { field: "x", type: "quantitative" }, y: { field: "y", type: "quantitative" } } },
         { mark: { type: "point", filled: true, size: 60, opacity: 0.75 },
           encoding: {
-            x: { field: "x", type: "quantitative", title: points.arms[points.base] + ": probability of " + points.of, scale: { domain: [0, 1] } },
+            x: { field: "x", type: "quantitative", title: ofBase.length > 40 ? [points.arms[points.base] + ":", "probability of " + points.of] : ofBase, scale: { domain: [0, 1] } },
             y: { field: "y", type: "quantitative", title: "the arm's probability of " + points.of, scale: { domain: [0, 1] } },
             color: armColour,
             shape: { field: "label", type: "nominal", scale: { domain: points.classes, range: shapes }, legend: null },
@@ -217,7 +220,7 @@
     return draw("closer-flow", {
       data: { values: rows }, params: [replicateOf()],
       transform: [ofReplicate, isOn("arms", "arm"), isOn("fates", "fate")],
-      facet: { field: "arm", type: "nominal", sort: others, title: null, header: { labelAnchor: "start", labelOrient: "top", labelLimit: room, labelPadding: 4 } }, columns: 1, spacing: 12,
+      facet: { field: "arm", type: "nominal", sort: others, title: null, header: { labelAnchor: "start", labelOrient: "top", labelPadding: 4, ...inLines(room) } }, columns: 1, spacing: 12,
       spec: {
         width: room, height: high * side, mark: { type: "rect", strokeWidth: sends ? 1.5 : 0 },
         encoding: {
@@ -239,7 +242,7 @@
     data: { values: data.curves.rows.map(([arm, training, epoch, kind, value]) => ({ arm: learned[arm], training: trainings[training], epoch, quantity: kinds[kind], value })) },
     params: [{ name: "quantity", value: kinds.some((kind) => kind.includes("loss")) ? "loss" : "accuracy", bind: { input: "radio", options: ["loss", "accuracy"].filter((each) => kinds.some((kind) => kind.includes(each))), name: "show " } }],
     transform: [{ filter: "indexof(datum.quantity, quantity) >= 0" }, isOn("arms", "arm"), isOn("kinds", "quantity")],
-    facet: { field: "arm", type: "nominal", sort: learned, title: null },
+    facet: { field: "arm", type: "nominal", sort: learned, title: null, header: inLines(190) },
     columns: Math.max(1, Math.floor(section.clientWidth / 270)), resolve: { axis: { x: "independent" } },
     spec: {
       width: 190, height: 130, mark: { type: "line", point: { size: 14 }, strokeWidth: 1.1, opacity: 0.75 },
@@ -273,6 +276,7 @@
       view.signal("off", [...offValues]).signal("passing", passing()).runAsync();
     };
     const arms = found.lines.map(([arm]) => arm);
+    const step = width("closer-axes", 820) / found.names.length; // between two axes; what is cut is told at its mark
     const isOff = { condition: { test: "indexof(off, datum.key) >= 0", value: 0.3 }, value: 1 };
     return draw("closer-axes", {
       width: width("closer-axes", 820), height: 300,
@@ -294,10 +298,10 @@
           mark: { type: "point", size: 150, strokeWidth: 1.5, filled: true, fill: paper(), stroke: ink() },
           encoding: { y: { field: "y", type: "quantitative" }, opacity: isOff, tooltip: { field: "text", title: "value" } } },
         { data: { values: ticks },
-          mark: { type: "text", align: "left", dx: 9, dy: -9, fontSize: 11 },
+          mark: { type: "text", align: "left", dx: 9, dy: -9, fontSize: 11, limit: step - 12 },
           encoding: { y: { field: "y", type: "quantitative" }, text: { field: "text" }, color: { value: ink() }, opacity: isOff } },
       ],
-      encoding: { x: { field: "axis", type: "nominal", sort: found.names, axis: { title: null, labelAngle: 0, orient: "top", domain: false, ticks: false, labelPadding: 18 } } },
+      encoding: { x: { field: "axis", type: "nominal", sort: found.names, axis: { title: null, labelAngle: 0, labelLimit: step - 6, orient: "top", domain: false, ticks: false, labelPadding: 18 } } },
     }, { clicked: switched, legends: arms.length > MOST_NAMED ? [] : [{ signal: "arms", title: "arms", names: arms }] });
   };
 

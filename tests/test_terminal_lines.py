@@ -6,13 +6,13 @@ import io
 
 import pytest
 
-from abl.cli.output import fitted, say
+from abl.cli.output import in_terminal_lines, say
 
 LINE = "  note         14 test patients: a difference under 36.9 points will hardly be seen"
 
 
 def test_a_long_line_goes_on_below_its_words() -> None:
-    assert fitted(f"arms\n{LINE}\nend", 44).split("\n") == [
+    assert in_terminal_lines(f"arms\n{LINE}\nend", 44).split("\n") == [
         "arms",
         "  note         14 test patients: a",
         "               difference under 36.9 points",
@@ -22,11 +22,11 @@ def test_a_long_line_goes_on_below_its_words() -> None:
 
 
 def test_a_line_that_fits_and_a_word_that_never_does_stay_whole() -> None:
-    assert fitted(LINE, len(LINE)) == LINE
+    assert in_terminal_lines(LINE, len(LINE)) == LINE
     path = "at /a/very/long/path/that/is/to/be/copied"
-    assert path.split()[1] in fitted(path, 20).split()
+    assert path.split()[1] in in_terminal_lines(path, 20).split()
     long_name = "a name that is longer than half   of it"
-    assert fitted(long_name, 20).split() == long_name.split()
+    assert in_terminal_lines(long_name, 20).split() == long_name.split()
 
 
 class Terminal(io.StringIO):
