@@ -16,6 +16,7 @@ from abl.app.loaded import LoadedSweep
 from abl.app.sweep_result import SweepResult
 from abl.errors import InputError
 from abl.record.store import Store
+from abl.report.tables.setup import cost_rows, cost_table
 from tiny_sweeps import PANEL, TINY, Heard, write_sweep, write_tiny_set
 
 EVERY_RULE = {
@@ -78,6 +79,13 @@ def test_each_distinct_network_is_trained_once(home: Path, whole: SweepResult) -
     assert len(whole.report.ran) == len(loaded.plan.stages) == 24
     # by cell: original 1; true 3 + 1; average, model1, model2 3 + 1 (the original is in the panel)
     assert loaded.plan.asked == 4 * (1 + 2 * 4 + 2 * 4 + 2 * 2 * 3 * 4)
+
+
+def test_the_cost_of_a_sweep_counts_the_networks_that_chose_images(whole: SweepResult) -> None:
+    table = cost_table(cost_rows(whole.store, whole.outcome))
+    counts = {row[0].text: row[-1].text for row in table.rows}
+    assert set(counts) == {*PANEL, "pooled3 True-1", "pooled3 True-2"}
+    assert set(counts.values()) == {"4"}
 
 
 def test_a_threshold_of_zero_is_the_original_and_always_the_second_network(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -71,11 +71,12 @@ def cost_table(rows: Sequence[Mapping[str, Any]], *, name: str = "cost") -> Tabl
 
 
 def cost_rows(store: Store, outcome: Outcome) -> list[dict[str, Any]]:
-    """What cost_table takes, from the finished trainings that the arms were computed from."""
+    """What cost_table takes, from the finished trainings that the arms were computed from, those
+    of networks that chose others' images among them.
+    """
     trainings: dict[str, list[Done]] = {}
-    for digest in dict.fromkeys(stage for arm in outcome.arms for stage in arm.stages):
-        done = store.done(digest)
-        if done is not None and done.stage.get("kind") == "train":
+    for done in _behind(store, (stage for arm in outcome.arms for stage in arm.stages)):
+        if done.stage.get("kind") == "train":
             # "train plain4 True-3 r0 f0 s0" is plain4 True-3 on one replicate
             label = re.sub(r"^train | r\d+ f\d+ s\d+$", "", str(done.stage.get("label", "")))
             trainings.setdefault(label, []).append(done)
@@ -87,6 +88,17 @@ def cost_rows(store: Store, outcome: Outcome) -> list[dict[str, Any]]:
         mean = sum(seconds) / len(seconds) if seconds else None
         rows.append({**known, "flops": flops, "seconds": mean, "trainings": len(found)})
     return rows
+
+
+def _behind(store: Store, digests: Iterable[str]) -> Iterator[Done]:
+    """These stages and all that they read, each once, as far as they are finished."""
+    ahead, seen = list(dict.fromkeys(digests)), set[str]()
+    while ahead:
+        seen.update(ahead)
+        found = [done for digest in ahead if (done := store.done(digest)) is not None]
+        yield from found
+        read = (each for done in found for each in done.stage.get("inputs", {}).values())
+        ahead = [each for each in dict.fromkeys(read) if each not in seen]
 
 
 def _flops(settings: Mapping[str, Any]) -> int | None:
