@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from abl.nets.mask_guided import build_guided
 from abl.nets.model import Design, build_classifier
-from abl.spec.train import Attention, Segmentation
+from abl.spec.attention import Attention, Segmentation
 from abl.train.epoch import Joint, Objective, StepPart, classification
 
 

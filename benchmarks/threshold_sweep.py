@@ -34,7 +34,8 @@ from abl.data.phantom import phantom_dataset, write_phantom
 from abl.data.splits.splits import split_of
 from abl.plan.outcome import Outcome
 from abl.record.store import Store
-from abl.spec.data import Phantom, Splits
+from abl.spec.data import Phantom
+from abl.spec.splits import Splits
 
 HERE = Path(__file__).resolve().parent
 SIZE = 64

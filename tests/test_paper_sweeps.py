@@ -19,7 +19,7 @@ from abl.app.showing import shown_table
 from abl.app.sweep_result import SweepResult
 from abl.data.splits.splits import split_of
 from abl.report.tables.model import Table
-from abl.spec.data import Splits
+from abl.spec.splits import Splits
 from paper_sets import Row
 
 ROOT = Path(__file__).parents[1]

@@ -18,7 +18,8 @@ from image_folders import noise_image, write_png
 from abl.data.load import load_dataset
 from abl.data.splits.splits import split_of
 from abl.errors import InputError
-from abl.spec.data import Data, Splits
+from abl.spec.data import Data
+from abl.spec.splits import Splits
 
 HEADER = "image,label,patient,nodule,split,centre,mask,image2,box_x0,box_y0,box_x1,box_y1,age"
 ROWS = [

@@ -20,7 +20,8 @@ from abl.data.splits.groups import kept_together, united
 from abl.data.splits.splits import fold_count, inner_folds, split_of
 from abl.data.views import view_key
 from abl.errors import InputError
-from abl.spec.data import Data, Image, Splits
+from abl.spec.data import Data, Image
+from abl.spec.splits import Splits
 
 
 def grouped_set(folder: Path, groups: list[str], **columns: list[str]) -> Path:

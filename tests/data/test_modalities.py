@@ -18,7 +18,8 @@ from abl.data.splits.splits import fold_count, inner_folds, split_of
 from abl.data.view_reads import training_reads
 from abl.errors import InputError
 from abl.spec.base import identity_of
-from abl.spec.data import Crop, Data, Image, Phantom, Splits
+from abl.spec.data import Crop, Data, Image, Phantom
+from abl.spec.splits import Splits
 
 PHANTOM = Phantom(patients=30, size=32, further_nodule=0.5)
 

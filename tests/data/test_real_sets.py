@@ -13,7 +13,8 @@ from abl.data.duplicates.near_duplicates import duplicates_across, near_duplicat
 from abl.data.load import load_dataset
 from abl.data.splits.splits import split_of
 from abl.errors import InputError
-from abl.spec.data import Crop, Data, Splits
+from abl.spec.data import Crop, Data
+from abl.spec.splits import Splits
 
 ROOT = Path(__file__).parents[2] / ".." / "shared" / "data"
 IMAGES = {"ddti": 349, "bus_uclm": 260}

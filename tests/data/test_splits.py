@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from abl.data.splits.splits import fold_count, reads_fingerprint, split_of
 from abl.errors import InputError
-from abl.spec.data import Splits
+from abl.spec.splits import Splits
 
 SPLITS = [
     Splits(kind="kfold", folds=3),

@@ -18,7 +18,7 @@ from abl.data.splits.stable_draws import Holders, stable_folds, stable_share
 from abl.errors import InputError
 from abl.plan.reasons import setting_changes
 from abl.spec.base import identity_of
-from abl.spec.data import Splits
+from abl.spec.splits import Splits
 
 FIVE = Splits(kind="kfold", folds=5)
 DRAWN = [

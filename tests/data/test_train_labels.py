@@ -14,7 +14,7 @@ from abl.data.read_changes import read_changes
 from abl.data.splits.splits import Split, split_of
 from abl.data.view_reads import training_reads
 from abl.errors import InputError
-from abl.spec.data import Splits
+from abl.spec.splits import Splits
 
 SPLITS = Splits(kind="kfold", folds=3)
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from abl.data.splits.splits import split_of
 from abl.errors import InputError
-from abl.spec.data import SharedSplits, Splits
+from abl.spec.splits import SharedSplits, Splits
 
 
 def frame_of(patients: int = 60, benign: float = 0.7) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from abl.data.splits.splits import split_of
 from abl.errors import InputError
-from abl.spec.data import Splits
+from abl.spec.splits import Splits
 
 
 def frame(parts: tuple[str, ...] = ("train", "train", "test")) -> pd.DataFrame:

@@ -18,7 +18,8 @@ from abl.data.view_reads import training_reads
 from abl.data.views import open_view, prepare_view, view_key
 from abl.errors import InputError
 from abl.record.store import Store
-from abl.spec.data import Crop, Data, Image, Phantom, Splits
+from abl.spec.data import Crop, Data, Image, Phantom
+from abl.spec.splits import Splits
 from abl.stages.inputs import Workspace
 
 PHANTOM = Data(phantom=Phantom(patients=12, size=64))

@@ -17,7 +17,8 @@ from abl.data.predictions.prediction_file import read_prediction_table
 from abl.data.splits.splits import split_of
 from abl.data.tables.words import class_numbers, is_missing, number_words, role_named
 from abl.errors import InputError
-from abl.spec.data import Data, Splits
+from abl.spec.data import Data
+from abl.spec.splits import Splits
 
 # spellings of benign and of malignant
 SPELLINGS = [

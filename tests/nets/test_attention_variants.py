@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from abl.nets.attention_variants import min_max, resized_mask
-from abl.spec.train import VARIANTS, Attention
+from abl.spec.attention import VARIANTS, Attention
 
 WITHOUT_MASK = ("se", "cbam")
 GUIDED = [name for name in VARIANTS if name not in WITHOUT_MASK]

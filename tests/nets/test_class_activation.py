@@ -12,7 +12,7 @@ from abl.nets.grad_cam import LAST_MAP, Mapped, grad_cam, has_last_map, with_las
 from abl.nets.graph import traced
 from abl.nets.mask_guided import build_guided
 from abl.nets.model import Design, build_classifier
-from abl.spec.train import Attention, Segmentation
+from abl.spec.attention import Attention, Segmentation
 
 SIZE = 32
 BRANCH = Segmentation(encoder="test_resnet", depth=3, width=4)

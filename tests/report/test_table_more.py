@@ -16,7 +16,7 @@ import pytest
 from abl.errors import InputError
 from abl.plan.facts import Facts
 from abl.plan.outcome import Outcome
-from abl.report.labels import p_label, size_label, time_label
+from abl.report.numbers import p_label, size_label, time_label
 from abl.report.tables import FORMATS, printed
 from abl.report.tables.external_table import external_table
 from abl.report.tables.model import Column, Table, number_column, table_from, text_column

@@ -19,7 +19,7 @@ from scipy import stats
 from abl.errors import InputError
 from abl.plan.facts import Facts
 from abl.plan.outcome import ArmOutcome, Cell, Comparison, Outcome
-from abl.report.labels import scale_of
+from abl.report.numbers import scale_of
 from abl.report.tables import FORMATS, printed, table_of
 from abl.report.tables.model import number_column, table_from, text_column
 from abl.report.tables.render import display_width, latex_escaped

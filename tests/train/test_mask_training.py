@@ -8,9 +8,9 @@ import torch
 
 from abl.data.masks.mask_sets import MaskSet, boxes_elsewhere
 from abl.nets.mask_guided import build_segmenter, overlap
+from abl.spec.attention import Segmentation as Branch
 from abl.spec.data import Image
 from abl.spec.train import Augment, Optimizer, Train
-from abl.spec.train import Segmentation as Branch
 from abl.train.epoch import (
     EpochRunner,
     Joint,

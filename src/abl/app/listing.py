@@ -15,7 +15,7 @@ _REGISTRIES = {
     "networks": ("abl.nets.registry", "NETWORKS"),
     "heads": ("abl.nets.registry", "HEADS"),
     "fusions": ("abl.nets.registry", "FUSIONS"),
-    "variants": ("abl.spec.train", "VARIANTS"),
+    "variants": ("abl.spec.attention", "VARIANTS"),
     "rules": ("abl.decide.rules", "RULES"),
     "metrics": ("abl.decide.metrics", "METRICS"),
     "samplers": ("abl.search.samplers", "SAMPLERS"),

@@ -25,9 +25,9 @@ from abl.plan.scored_part import as_scored, scored_part
 from abl.plan.stage import Stage
 from abl.record.recipes import recipes_of
 from abl.record.store import Store
-from abl.spec.data import SharedSplits
 from abl.spec.pointless import CHANGES_NOTHING, unread_settings
 from abl.spec.read import SweepFile
+from abl.spec.splits import SharedSplits
 from abl.spec.yaml_file import Document, yaml_text
 from abl.stages.inputs import Workspace
 from abl.studies.contract import Study, studies, study_named

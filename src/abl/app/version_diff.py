@@ -14,8 +14,9 @@ from abl.app.versions import two_versions, version_named, versions_of
 from abl.errors import InputError
 from abl.plan.outcome import ArmOutcome, Outcome
 from abl.record.store import Store
-from abl.report.labels import counted, label_in, one_line, scale_of
+from abl.report.labels import counted, label_in, one_line
 from abl.report.named import words_of
+from abl.report.numbers import scale_of
 from abl.spec.yaml_file import document_from
 
 SWEEP = "sweep.yaml"

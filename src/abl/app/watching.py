@@ -153,7 +153,7 @@ def _rough_seconds(loaded: LoadedSweep, digests: list[str], slots: int) -> float
     None if one is of a network that it does not know.
     """
     from abl.app.init.machine import estimated_training_s
-    from abl.spec.data import SharedSplits
+    from abl.spec.splits import SharedSplits
 
     plan, workspace, total = loaded.plan, loaded.workspace, 0.0
     for digest in digests:

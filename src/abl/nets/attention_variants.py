@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from abl.spec.train import VARIANTS
+from abl.spec.attention import VARIANTS
 
 Builder = Callable[[int, int], nn.Module]
 # keeps a constant mask from dividing by zero: it becomes 0

@@ -17,8 +17,9 @@ from abl.nets.mask_guided import build_guided, without_weights
 from abl.nets.model import Classifier, Design, build_classifier, design_of
 from abl.nets.registry import OF_WEIGHTS, remembered
 from abl.nets.weights import existing_file, read_state
+from abl.spec.attention import Attention
 from abl.spec.data import Image
-from abl.spec.train import Attention, Train
+from abl.spec.train import Train
 
 _ALONE = "more than 1 value per channel"
 

@@ -19,7 +19,7 @@ from abl.nets.cost import numbers_and_flops
 from abl.nets.graph import Traced, traced
 from abl.nets.model import Classifier, Design, build_classifier
 from abl.nets.own_parts import made_part
-from abl.spec.train import MASKS, VARIANTS, Attention, Segmentation
+from abl.spec.attention import MASKS, VARIANTS, Attention, Segmentation
 
 
 class MaskGuided(nn.Module):

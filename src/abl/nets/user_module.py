@@ -16,7 +16,7 @@ from abl.errors import InputError, Problem
 from abl.nets.registry import FUSIONS, HEADS, NETWORKS, forget_remembered
 from abl.nets.user_source import UserSource
 from abl.registry import Entry, Registry, forget, loading, sign
-from abl.spec.train import VARIANTS
+from abl.spec.attention import VARIANTS
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 
 from abl.plan.stage import Stage, flattened
 from abl.spec.base import Part, identity_default
-from abl.spec.data import Image, Splits
+from abl.spec.data import Image
+from abl.spec.splits import Splits
 from abl.spec.train import Train
 
 NEVER = "never run"

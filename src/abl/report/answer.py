@@ -20,8 +20,9 @@ from abl.decide.verdicts import (
 )
 from abl.plan.outcome import ArmOutcome, Comparison, Outcome
 from abl.report.gave_up import gave_up_sentence
-from abl.report.labels import Scale, counted, joined, label_in, metric_label, one_line, scale_of
+from abl.report.labels import counted, joined, label_in, metric_label, one_line
 from abl.report.named import SEPARATOR, axis_in, setting_in, words_of
+from abl.report.numbers import Scale, scale_of
 from abl.report.replicates_said import differences_over
 
 MOST_NAMED = 3  # in a sentence

@@ -12,7 +12,8 @@ from abl.decide.check import Floats, largest_class
 from abl.decide.metric_names import metric_named
 from abl.decide.replicates import Scores, replicate_scores
 from abl.plan.outcome import ArmOutcome, Outcome
-from abl.report.labels import label_in, scale_of
+from abl.report.labels import label_in
+from abl.report.numbers import scale_of
 
 COLLAPSE = 0.1  # a fall of a share by so much, which chance in a mean over patients seldom makes
 WATCHED = ("acc", "f1")

@@ -8,8 +8,8 @@ import math
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from abl.spec.attention import looks_at_mask
 from abl.spec.sweep import Sweep
-from abl.spec.train import looks_at_mask
 
 Place = tuple[str | int, ...]
 

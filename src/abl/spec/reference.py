@@ -11,23 +11,16 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from abl.spec.attention import Attention, Segmentation
 from abl.spec.base import Part
-from abl.spec.data import Crop, Data, Image, Phantom, Replicates, Splits
+from abl.spec.data import Crop, Data, Image, Phantom
 from abl.spec.external import External
 from abl.spec.labels import Labels
 from abl.spec.search import Constraint, Dimension, Objective, Prune, Search, StopEarly
+from abl.spec.splits import Replicates, Splits
 from abl.spec.sweep import Axis, Resources, Sweep
 from abl.spec.table_style import TableStyle
-from abl.spec.train import (
-    Attention,
-    Augment,
-    EarlyStop,
-    Optimizer,
-    Pretrain,
-    Schedule,
-    Segmentation,
-    Train,
-)
+from abl.spec.train import Augment, EarlyStop, Optimizer, Pretrain, Schedule, Train
 
 SCHEMA_TITLE = "abl sweep"
 PAGE_TITLE = "# The sweep file\n"

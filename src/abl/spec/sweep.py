@@ -8,10 +8,11 @@ from pydantic import Field, model_validator
 
 from abl.spec.base import Part
 from abl.spec.class_metrics import positions_in, with_position
-from abl.spec.data import Data, Image, Replicates, SharedSplits, Splits
+from abl.spec.data import Data, Image
 from abl.spec.external import External
 from abl.spec.labels import Labels
 from abl.spec.search import Search
+from abl.spec.splits import Replicates, SharedSplits, Splits
 from abl.spec.table_style import TableStyle
 from abl.spec.train import Train
 

@@ -17,7 +17,7 @@ from abl.decide.classifiers.balance import Balance
 from abl.plan.graph import Replicate
 from abl.plan.stage import PREDICTIONS, Stage
 from abl.record.store import Store
-from abl.spec.data import Splits
+from abl.spec.splits import Splits
 from abl.stages.fit import (
     IMPORTING,
     OUT_OF_FOLD,

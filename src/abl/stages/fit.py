@@ -22,7 +22,7 @@ from abl.decide.classifiers.one_thread import one_thread
 from abl.errors import InputError, StageError
 from abl.plan.graph import Replicate
 from abl.plan.stage import PREDICTIONS, Stage
-from abl.spec.data import Splits
+from abl.spec.splits import Splits
 from abl.stages.embed import embedding_of
 from abl.stages.inputs import OpenData, replicate_context, view_of
 from abl.stages.kernels import composed_kernels

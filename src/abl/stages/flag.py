@@ -27,7 +27,7 @@ from abl.decide.cutoffs import cutoff_by
 from abl.plan.graph import Replicate
 from abl.plan.stage import DRAWN, PREDICTIONS, Stage
 from abl.record.store import Store
-from abl.spec.data import SharedSplits, Splits
+from abl.spec.splits import SharedSplits, Splits
 from abl.stages.inputs import OpenData, replicate_context, split_of_stage, view_of
 from abl.stages.kind import Work, kind, stage_of
 from abl.stages.select import SELECTION

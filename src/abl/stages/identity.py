@@ -15,10 +15,11 @@ from abl.data.masks.masks_read import has_mask
 from abl.data.tissue.tissue_regions import TISSUE_VERSION
 from abl.errors import InputError, raise_if_any
 from abl.nets.user_module import component_identity
+from abl.spec.attention import VARIANTS, Attention, looks_at_mask
 from abl.spec.base import identity_of
 from abl.spec.data import Data
 from abl.spec.sweep import Sweep
-from abl.spec.train import VARIANTS, Attention, Pretrain, Train, looks_at_mask
+from abl.spec.train import Pretrain, Train
 from abl.spec.yaml_file import sha256_of
 from abl.stages.inputs import OpenData
 

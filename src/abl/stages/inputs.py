@@ -41,7 +41,8 @@ from abl.data.views import View, open_view, pixel_folders, prepare_view, view_ke
 from abl.errors import InputError, Problem, StageError, raise_if_any
 from abl.plan.graph import Replicate
 from abl.record.store import Store
-from abl.spec.data import Data, Image, SharedSplits, Splits
+from abl.spec.data import Data, Image
+from abl.spec.splits import SharedSplits, Splits
 from abl.stages.kind import Work
 
 

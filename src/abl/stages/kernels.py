@@ -17,7 +17,7 @@ from abl.decide.classifiers.one_thread import one_thread
 from abl.plan.graph import Replicate
 from abl.plan.stage import Stage
 from abl.record.store import Store
-from abl.spec.data import Splits
+from abl.spec.splits import Splits
 from abl.stages.inputs import OpenData, replicate_context
 from abl.stages.kind import Work, kind, stage_of
 from abl.stages.opened_replicate import opened_replicate

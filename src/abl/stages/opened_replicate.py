@@ -17,7 +17,7 @@ from abl.data.splits.splits import Split, inner_folds
 from abl.data.views import View
 from abl.decide.check import Ints
 from abl.record.store import Store
-from abl.spec.data import SharedSplits, Splits
+from abl.spec.splits import SharedSplits, Splits
 from abl.stages.embed import embedding_of
 from abl.stages.inputs import split_of_stage, view_of
 from abl.stages.kind import Work

@@ -16,9 +16,10 @@ from abl.errors import StageError
 from abl.nets.memory_format import with_chosen_format
 from abl.plan.graph import Plan, Replicate
 from abl.plan.stage import HISTORY, StageResources
+from abl.spec.attention import Attention
 from abl.spec.base import identity_of
 from abl.spec.sweep import Sweep
-from abl.spec.train import Attention, Train
+from abl.spec.train import Train
 from abl.stages.identity import masks_identity, precision_identity
 from abl.stages.inputs import (
     OpenData,

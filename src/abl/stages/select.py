@@ -22,7 +22,7 @@ from abl.decide.consensus import (
 from abl.errors import StageError
 from abl.plan.graph import Replicate
 from abl.plan.stage import DRAWN, PREDICTIONS, Stage
-from abl.spec.data import SharedSplits, Splits
+from abl.spec.splits import SharedSplits, Splits
 from abl.stages.inputs import OpenData, replicate_context, view_of
 from abl.stages.kind import Work, kind, stage_of
 

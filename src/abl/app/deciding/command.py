@@ -18,7 +18,8 @@ from abl.data.predictions.prediction_pairs import PairedPredictions, folds_of, r
 from abl.data.predictions.prediction_rows import checked_output, write_prediction_table
 from abl.decide.decision import checked_costs
 from abl.decide.intervals import FEWEST_PATIENTS
-from abl.report.labels import metric_label, scale_of
+from abl.report.labels import metric_label
+from abl.report.numbers import scale_of
 from abl.report.tables import printed
 from abl.report.tables.decision import DecisionRow, decision_facts, decision_table, mean_and_sd
 

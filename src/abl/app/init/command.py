@@ -26,7 +26,8 @@ from abl.data.manifest import CONTROL
 from abl.data.tables.class_folders import folder_layout
 from abl.errors import InputError, Problem, raise_if_any
 from abl.nets.registry import check_network
-from abl.report.labels import counted, time_label
+from abl.report.labels import counted
+from abl.report.numbers import time_label
 from abl.visible import visible_line
 
 Ask = Callable[[str], str]

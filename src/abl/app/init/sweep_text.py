@@ -12,7 +12,7 @@ from abl.app.init.found import FoundSet
 from abl.app.init.machine import MINUTES, Machine
 from abl.decide.metric_names import metric_named
 from abl.decide.power import detectable_difference
-from abl.report.labels import time_label
+from abl.report.numbers import time_label
 from abl.studies.shared.plan_notes import power_notes, verdict_note
 from abl.visible import visible_line
 

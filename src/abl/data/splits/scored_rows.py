@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from abl.errors import InputError
-from abl.spec.data import Splits
+from abl.spec.splits import Splits
 
 
 def scored_roles(role_of: Mapping[str, str], splits: Splits) -> dict[str, str]:

@@ -11,7 +11,7 @@ from abl.data.dataset import GROUP, PAIR, TOGETHER
 from abl.data.splits.draws import Stratum
 from abl.data.splits.groups import PREFIX, kept_together
 from abl.data.splits.stable_draws import Holders
-from abl.spec.data import Splits
+from abl.spec.splits import Splits
 
 
 @dataclass(frozen=True, eq=False)

@@ -31,7 +31,7 @@ from abl.data.tables.words import ROLES, is_missing, role_named
 from abl.data.train_labels import NOT_TRAINED, TRAIN_LABEL
 from abl.errors import InputError, Problem, nearest, raise_if_any
 from abl.plan.graph import Replicate
-from abl.spec.data import Replicates, Splits
+from abl.spec.splits import Replicates, Splits
 
 # streams of random numbers, never shared
 TEST_DRAW, VALIDATION_DRAW, FOLD_DRAW, INNER_DRAW, INNER_TEST_DRAW = range(5)  # more: training_pool

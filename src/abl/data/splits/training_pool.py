@@ -13,7 +13,7 @@ import pandas as pd
 from abl.data.splits.split_groups import groups_of
 from abl.data.splits.stable_draws import hashed_places
 from abl.errors import InputError
-from abl.spec.data import SharedSplits, Splits
+from abl.spec.splits import SharedSplits, Splits
 
 POOL_DRAW, SHARE_DRAW = 5, 6  # streams of their own, after those of splits.py
 

@@ -23,8 +23,9 @@ from abl.report.figures.style import (
     own_style,
     wrapped,
 )  # fmt: skip
-from abl.report.labels import Scale, label_in, scale_of, with_unit
+from abl.report.labels import label_in, with_unit
 from abl.report.named import words_of
+from abl.report.numbers import Scale, scale_of
 from abl.report.replicates_said import differences_over
 
 MOST_ROWS_DRAWN = 30

@@ -30,8 +30,9 @@ from abl.report.figures.style import (
     own_style,
     wrapped,
 )
-from abl.report.labels import MINUS, label_in, metric_label
+from abl.report.labels import label_in, metric_label
 from abl.report.named import words_of
+from abl.report.numbers import MINUS
 
 MOST_SERIES = 6
 _MOST_TICKS = 16

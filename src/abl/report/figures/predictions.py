@@ -28,7 +28,7 @@ from abl.report.figures.style import (
     unit_square,
     wrapped,
 )
-from abl.report.labels import MINUS
+from abl.report.numbers import MINUS
 
 MOST_CLASSES_WITH_NUMBERS = 6
 MOST_MATRICES = 12  # of those without counts, which are smaller

@@ -8,9 +8,9 @@ from typing import Any
 
 from abl.plan.outcome import ArmOutcome, Outcome
 from abl.plan.stage import canonical_json
+from abl.spec.attention import looks_at_mask
 from abl.spec.base import Part
 from abl.spec.sweep import Sweep
-from abl.spec.train import looks_at_mask
 
 BLOCKS = ("data", "image", "splits", "train", "options")
 Blocks = Mapping[str, Any]

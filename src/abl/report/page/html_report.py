@@ -16,8 +16,9 @@ from matplotlib.figure import Figure
 from abl.plan.outcome import Outcome
 from abl.plan.scored_part import as_scored, as_scored_role
 from abl.report.figures.style import DrawnFigure, figure_bytes
-from abl.report.labels import NOTHING, one_line
+from abl.report.labels import one_line
 from abl.report.named import words_of
+from abl.report.numbers import NOTHING
 from abl.report.page.checklist import checklist
 from abl.report.page.closer import closer_look, embedded, vega_script
 from abl.report.page.counts import count_table

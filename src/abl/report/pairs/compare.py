@@ -15,16 +15,8 @@ from abl.decide.replicates import KEYS
 from abl.decide.verdicts import ONE_CLASS
 from abl.errors import InputError, nearest
 from abl.outputs import head_of
-from abl.report.labels import (
-    NOTHING,
-    counted,
-    joined,
-    letters,
-    one_line,
-    p_label,
-    scale_of,
-    with_unit,
-)
+from abl.report.labels import counted, joined, letters, one_line, with_unit
+from abl.report.numbers import NOTHING, p_label, scale_of
 from abl.report.pairs.compare_pair import ChangedUnit, PairComparison
 from abl.report.replicates_said import partly_defined
 from abl.report.tables import printed

@@ -13,18 +13,15 @@ from abl.plan.outcome import ArmOutcome, Cell, Comparison, Outcome
 from abl.report.collapse import collapse_words
 from abl.report.labels import (
     CHOSEN,
-    NOTHING,
-    Scale,
     chosen_label,
     has_chosen,
     label_in,
     letters,
     one_line,
-    p_label,
-    scale_of,
     with_unit,
 )
 from abl.report.named import axis_in, value_in, words_of
+from abl.report.numbers import NOTHING, Scale, p_label, scale_of
 from abl.report.prediction_frames import one_class_note
 from abl.report.replicates_said import (
     defined_of_all,

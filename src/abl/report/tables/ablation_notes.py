@@ -9,7 +9,8 @@ import pandas as pd
 
 from abl.decide.verdicts import FEWEST_TRAININGS
 from abl.plan.outcome import ArmOutcome, Cell, Comparison
-from abl.report.labels import Scale, counted
+from abl.report.labels import counted
+from abl.report.numbers import Scale
 from abl.report.replicates_said import varied_words
 
 _VERDICTS = {

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from abl.report.labels import NOTHING, Scale, metric_label, scale_of, with_unit
+from abl.report.labels import metric_label, with_unit
+from abl.report.numbers import NOTHING, Scale, scale_of
 from abl.report.tables.model import Column, Raw, Table, table_from, text_column
 
 SETTING_LABELS = {

@@ -11,16 +11,9 @@ from abl.decide.decision import spread
 from abl.decide.replicates import KEYS
 from abl.decide.verdicts import ONE_CLASS
 from abl.plan.outcome import Outcome
-from abl.report.labels import (
-    NOTHING,
-    label_in,
-    letters,
-    p_label,
-    per_cent_label,
-    scale_of,
-    with_unit,
-)
+from abl.report.labels import label_in, letters, with_unit
 from abl.report.named import headed, words_of
+from abl.report.numbers import NOTHING, p_label, per_cent_label, scale_of
 from abl.report.replicates_said import difference_of_all, partly_defined
 from abl.report.tables.external_table import external_table
 from abl.report.tables.model import (

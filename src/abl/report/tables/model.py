@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from abl.report.labels import Scale, one_line
+from abl.report.labels import one_line
+from abl.report.numbers import Scale
 
 BOLD = "bold"
 TIED = "†"

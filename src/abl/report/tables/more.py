@@ -17,8 +17,9 @@ from abl.decide.metric_names import metric_named
 from abl.decide.replicates import KEYS, replicate_scores
 from abl.errors import InputError, nearest
 from abl.plan.outcome import Outcome
-from abl.report.labels import counted, label_in, letters, one_line, scale_of, with_unit
+from abl.report.labels import counted, label_in, letters, one_line, with_unit
 from abl.report.named import axis_in, headed, value_in
+from abl.report.numbers import scale_of
 from abl.report.prediction_frames import arm_tests, probability_columns, scored_replicates
 from abl.report.tables.model import (
     Column,

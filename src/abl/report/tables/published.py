@@ -6,7 +6,8 @@ import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from abl.report.labels import Scale, counted, one_line
+from abl.report.labels import counted, one_line
+from abl.report.numbers import Scale
 from abl.report.tables.model import DIFFERS
 
 Z = 1.959964  # of a two-sided 95 % interval

@@ -10,7 +10,8 @@ from abl.data.tables.rows import Rows
 from abl.decide.stated_errors import sampling_error
 from abl.errors import Problem, nearest, raise_if_any
 from abl.plan.outcome import Outcome
-from abl.report.labels import is_metric, metric_label, one_line, scale_of
+from abl.report.labels import is_metric, metric_label, one_line
+from abl.report.numbers import scale_of
 from abl.report.tables.published import PublishedValue, Z
 from abl.report.tables.stated_tables import BESIDE, COUNTS, DESCRIBING, StatedTables, in_rows
 

@@ -9,7 +9,7 @@ import numpy as np
 import scipy
 
 from abl.plan.outcome import ArmOutcome
-from abl.report.labels import Scale
+from abl.report.numbers import Scale
 from abl.report.tables.model import Column
 
 RUNS_NOTE = (

@@ -10,17 +10,15 @@ from typing import Any
 
 from abl.plan.outcome import Outcome
 from abl.report.labels import (
-    NOTHING,
     constraint_text,
     label_in,
     one_line,
-    p_label,
-    scale_of,
     setting_text,
     short_names,
     with_unit,
 )
 from abl.report.named import headed, words_of
+from abl.report.numbers import NOTHING, p_label, scale_of
 from abl.report.tables.model import Column, Raw, Table, item, number_column, table_from, text_column
 
 Row = Mapping[str, Any]

@@ -14,7 +14,8 @@ from abl.nets.cost import network_cost
 from abl.plan.outcome import Outcome
 from abl.record.done import Done
 from abl.record.store import Store
-from abl.report.labels import one_line, per_cent_label, size_label, time_label
+from abl.report.labels import one_line
+from abl.report.numbers import per_cent_label, size_label, time_label
 from abl.report.tables.model import Table, item, number_column, table_from, text_column
 from abl.spec.data import Image
 from abl.spec.train import Train

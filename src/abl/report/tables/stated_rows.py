@@ -12,7 +12,8 @@ from abl.data.tables.rows import Rows, read_rows
 from abl.data.tables.words import same_name
 from abl.decide.stated_errors import apart, sampling_error
 from abl.errors import Problem, nearest, raise_if_any
-from abl.report.labels import Scale, counted, metric_label, one_line
+from abl.report.labels import counted, metric_label, one_line
+from abl.report.numbers import Scale
 from abl.report.tables.model import DIFFERS, Column, Note, Raw, Table, TableCell
 from abl.report.tables.published import Z, own_error
 from abl.report.tables.stated_tables import BESIDE, COUNTS, DESCRIBING, RowTable

@@ -11,8 +11,9 @@ import numpy as np
 from abl.decide.metric_names import metric_named
 from abl.plan.graph import Plan
 from abl.plan.outcome import Outcome
-from abl.report.labels import MINUS, counted, label_in, scale_of
+from abl.report.labels import counted, label_in
 from abl.report.named import words_of
+from abl.report.numbers import MINUS, scale_of
 from abl.report.page.report_facts import ReportFacts
 from abl.stages.combine import MEAN
 from abl.studies.ensembles.found import ArmPlace

@@ -9,16 +9,9 @@ import pandas as pd
 
 from abl.decide.metric_names import metric_named
 from abl.plan.outcome import Outcome
-from abl.report.labels import (
-    Scale,
-    cluster_word,
-    clusters_named,
-    label_in,
-    one_line,
-    p_label,
-    scale_of,
-)
+from abl.report.labels import cluster_word, clusters_named, label_in, one_line
 from abl.report.named import headed, words_of
+from abl.report.numbers import Scale, p_label, scale_of
 from abl.report.tables.model import (
     DIFFERS,
     Column,

@@ -19,10 +19,10 @@ from abl.plan.outcome import Outcome
 from abl.report.figures.arms import Draw, Frames, shown_arms
 from abl.report.page.report_facts import ReportFacts
 from abl.report.page.weaknesses import OwnWeaknesses
+from abl.spec.attention import looks_at_mask
 from abl.spec.base import Part
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
-from abl.spec.train import looks_at_mask
 from abl.stages.inputs import Workspace
 from abl.studies.contract import StudyAxis, options_of, study
 from abl.studies.mask_guided.localisation import looked_at, with_looked

@@ -15,8 +15,9 @@ from abl.decide.check import Bools, Floats, Ints
 from abl.plan.outcome import Outcome
 from abl.plan.stage import DYNAMICS, DYNAMICS_IMAGES
 from abl.record.store import Store
-from abl.report.labels import Scale, one_line
+from abl.report.labels import one_line
 from abl.report.named import headed
+from abl.report.numbers import Scale
 from abl.report.tables.model import Column, Table, item, number_column, table_from, text_column
 
 BASELINES = "baselines"  # name of the table and of its frame

@@ -11,8 +11,9 @@ import pandas as pd
 
 from abl.decide.audit.over_representation import LEAST_PATIENTS
 from abl.plan.outcome import Outcome
-from abl.report.labels import Scale, one_line
+from abl.report.labels import one_line
 from abl.report.named import headed
+from abl.report.numbers import Scale
 from abl.report.tables.model import (
     Column,
     Table,

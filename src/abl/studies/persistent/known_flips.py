@@ -12,7 +12,7 @@ import pandas as pd
 
 from abl.decide.audit.appearances import appearances_of
 from abl.plan.graph import Plan
-from abl.spec.data import SharedSplits
+from abl.spec.splits import SharedSplits
 from abl.spec.sweep import Sweep
 from abl.stages.flag import FLAGGED, MATCHED, inner_rows, training_part
 from abl.stages.inputs import OpenData, Workspace

@@ -15,8 +15,9 @@ from abl.decide.audit.map_shares import matched_correct, share_difference
 from abl.decide.check import Bools
 from abl.plan.graph import Plan
 from abl.plan.outcome import Outcome
-from abl.report.labels import Scale, counted, one_line
+from abl.report.labels import counted, one_line
 from abl.report.named import headed
+from abl.report.numbers import Scale
 from abl.report.pictures import Pictures
 from abl.report.tables.model import Column, Table, item, table_from, text_column
 from abl.spec.sweep import Sweep

@@ -8,8 +8,9 @@ from typing import Any
 import pandas as pd
 
 from abl.plan.outcome import Outcome
-from abl.report.labels import Scale, counted, one_line
+from abl.report.labels import counted, one_line
 from abl.report.named import headed
+from abl.report.numbers import Scale
 from abl.report.tables.model import (
     DIFFERS,
     Column,

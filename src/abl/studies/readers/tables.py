@@ -9,8 +9,9 @@ import pandas as pd
 
 from abl.decide.agreement import agreement_band
 from abl.plan.outcome import Outcome
-from abl.report.labels import NOTHING, Scale, cluster_word, clusters_named, one_line, p_label
+from abl.report.labels import cluster_word, clusters_named, one_line
 from abl.report.named import headed
+from abl.report.numbers import NOTHING, Scale, p_label
 from abl.report.tables.model import Column, Table, item, number_column, table_from, text_column
 from abl.studies.readers.agreeing import ALL, OF_PAIR, WITHIN
 from abl.studies.readers.common_scale import RANKED

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from abl.decide.verdicts import A_CONTROL
 from abl.plan.outcome import Comparison
+from abl.spec.attention import looks_at_mask
 from abl.spec.sweep import Sweep
-from abl.spec.train import looks_at_mask
 
 SHUFFLED = (
     "the second image of a test pair is another patient's of the same class, drawn by the test "

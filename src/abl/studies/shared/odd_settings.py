@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from abl.data.checks.idle_settings import names_no_nodules, no_nodules
 from abl.data.tables.words import role_named
 from abl.report.labels import counted
-from abl.spec.data import Splits
 from abl.spec.pointless import CHANGES_NOTHING
+from abl.spec.splits import Splits
 from abl.spec.sweep import Sweep
 from abl.spec.train import Train
 from abl.stages.inputs import OpenData, Workspace

@@ -21,8 +21,9 @@ from abl.plan.graph import Arm, Replicate
 from abl.plan.stage import digest_of
 from abl.report.labels import counted, metric_label
 from abl.report.named import planned_words
-from abl.spec.data import Data, Splits
+from abl.spec.data import Data
 from abl.spec.read import SweepFile
+from abl.spec.splits import Splits
 from abl.spec.sweep import Sweep
 from abl.stages.inputs import OpenData
 from abl.studies.contract import StudyAxis

@@ -19,8 +19,8 @@ from abl.plan.graph import Arm, Plan
 from abl.plan.outcome import Outcome
 from abl.plan.stage import Stage, canonical_json, flattened
 from abl.record.store import Store
-from abl.spec.data import Splits
 from abl.spec.read import SweepFile
+from abl.spec.splits import Splits
 from abl.spec.sweep import Sweep
 from abl.spec.train import Train
 from abl.stages.inputs import OpenData, Workspace

@@ -12,7 +12,7 @@ from abl.decide.check import Floats
 from abl.plan.graph import Replicate
 from abl.plan.stage import PREDICTIONS, Stage
 from abl.record.store import Store
-from abl.spec.data import Splits
+from abl.spec.splits import Splits
 from abl.stages.inputs import OpenData
 
 

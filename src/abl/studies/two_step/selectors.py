@@ -17,7 +17,7 @@ from abl.decide.check import largest_class, margin
 from abl.plan.graph import Plan
 from abl.plan.outcome import Outcome
 from abl.record.store import Store
-from abl.report.labels import Scale
+from abl.report.numbers import Scale
 from abl.stages.select import SELECTION
 from abl.studies.two_step.judgements import Judged, judgements, judges_out_of_fold
 from abl.studies.two_step.networks import VOTE
