@@ -111,6 +111,18 @@ def test_sensitivity_at_specificity_is_a_point_of_the_roc_curve():
     assert metric_named("sen@spe0.8")(labels, p) == tpr[fpr <= 0.2].max()
 
 
+def test_certain_images_are_in_the_last_bin():
+    # in a bin of their own (findings/torchmetrics_certain_images_apart.sh) it would be 0.075
+    labels = np.repeat([1, 0, 1], [45, 5, 50])
+    certain = np.repeat([1.0, 0.95], 50)
+    assert scores(["ece"], labels, np.column_stack([1 - certain, certain]))["ece"] == pytest.approx(
+        0.025
+    )
+    right = np.where(labels == 1, 1, 2)
+    three = np.column_stack([(1 - certain) / 2, certain, (1 - certain) / 2])
+    assert scores(["ece"], right, three)["ece"] == pytest.approx(0.025)
+
+
 def test_calibration_of_known_probabilities():
     rng = np.random.default_rng(0)
     logits = rng.normal(size=40_000) * 1.5
