@@ -113,6 +113,19 @@ NOTED: dict[str, tuple[dict[str, Any], str]] = {
         {"splits": {"kind": "kfold", "folds": 2, "validation": 0.9}},
         "splits: validation: 0.9 leaves 2 patients of 24 to train on: write validation: 0.2",
     ),
+    "blocks that leave out what the file gives": (
+        {"axes": {"train.optimizer": [{"name": "adam"}, {"name": "sgd"}]}},
+        "axes.train.optimizer: a block of it replaces all of train.optimizer: where it leaves out "
+        "lr, that is 0.001 and not 0.05: write it in each block",
+    ),
+    "blocks of arms that do": (
+        {
+            "axes": {},
+            "arms": [{"train.augment": [{"crop": 0.8}, {"crop": 0.7, "rotate_deg": 0}]}],
+        },
+        "arms.train.augment: a block of it replaces all of train.augment: where it leaves out "
+        "rotate_deg, that is 30.0 and not 0.0: write it in each block",
+    ),
     "a warm-up without end": (
         {"train.schedule": {"warmup": 9}},
         "train.schedule.warmup: 9 is not over after train.epochs: 3: the learning rate ends at "
@@ -136,6 +149,16 @@ def notes_of(folder: Path) -> list[str]:
     assert found.exit_code == 0, found.output
     start = "  note         "
     return [each.removeprefix(start) for each in found.stdout.splitlines() if start in each]
+
+
+def test_blocks_that_give_what_the_file_gives_or_do_not_read_it_are_not_told(
+    tiny_folder: Path,
+) -> None:
+    optimizer = {"name": "sgd", "lr": 0.05, "momentum": 0.5}
+    blocks = [{"name": "adam", "lr": 0.05}, {"name": "sgd", "lr": 0.01, "momentum": 0}]
+    axes = {"train.optimizer": blocks}
+    write_sweep(tiny_folder, {**TWO, "train.optimizer": optimizer, "axes": axes})
+    assert not any("replaces all" in note for note in notes_of(tiny_folder))
 
 
 @pytest.mark.parametrize("name", NOTED)

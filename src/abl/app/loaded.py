@@ -27,6 +27,7 @@ from abl.record.recipes import recipes_of
 from abl.record.store import Store
 from abl.spec.pointless import CHANGES_NOTHING, unread_settings
 from abl.spec.read import SweepFile
+from abl.spec.reset_settings import reset_notes
 from abl.spec.splits import SharedSplits
 from abl.spec.yaml_file import Document, yaml_text
 from abl.stages.inputs import Workspace
@@ -144,6 +145,7 @@ class LoadedSweep:
         no_use = dict.fromkeys(note for note in of_data if CHANGES_NOTHING in note)
         self.setting_notes = [
             *unread_settings(file.sweep, file.places.lines),
+            *reset_notes(file.sweep, file.places.lines),
             *with_idle_axes(idle, [*no_use, *idle_mask_notes(self.workspace.opened())]),
             *odd_notes(sweeps, self.workspace),
         ]

@@ -91,7 +91,7 @@ def too_many_arms(sweep: Sweep) -> list[tuple[Place, str]]:
     found: list[tuple[Place, str]] = []
     for at, block in enumerate(sweep.arms or ({},)):
         counts = {name: len(axis.listed()) for name, axis in sweep.axes.items() if not axis.curve}
-        counts |= {name: len(_listed(values)) for name, values in block.items()}
+        counts |= {name: len(listed_values(values)) for name, values in block.items()}
         arms = math.prod(counts.values())
         if arms > MOST_ARMS:
             place: Place = ("arms", at) if sweep.arms else ("axes",)
@@ -110,8 +110,8 @@ def unread_settings(sweep: Sweep, written: Collection[Place]) -> list[str]:
     for path in READ_IF:
         lacking = _lacking(path, sweep, values) if tuple(path.split(".")) in written else None
         if lacking is not None:
-            value = _at(values, path)
-            shown = "" if isinstance(value, Mapping) else f": {_word(value)}"
+            value = at_path(values, path)
+            shown = "" if isinstance(value, Mapping) else f": {shown_word(value)}"
             told = f"{_only_if(lacking, values)}: leave it out, or change {lacking.decisive}"
             found.append(f"{path}{shown} {CHANGES_NOTHING}: {told}")
     return found
@@ -148,17 +148,17 @@ def _lacking(path: str, sweep: Sweep, values: Mapping[str, Any]) -> Needed | Non
 
 
 def _only_if(lacking: Needed, values: Mapping[str, Any]) -> str:
-    now = _at(values, lacking.decisive)
+    now = at_path(values, lacking.decisive)
     return f"it is read only if {lacking.decisive} is {lacking.wanted}, and it is {now}"
 
 
 def _values_of(path: str, sweep: Sweep, values: Mapping[str, Any]) -> list[Any]:
     """What a setting may be in some arm: of the file, of axes, blocks of arms, or a search."""
     block, _, last = path.rpartition(".")
-    found = [_at(values, path)]
+    found = [at_path(values, path)]
     for name in (path, last):  # a study's axis is called as its setting
         found += _given(name, sweep)
-    found += [_at(given, last) for given in _given(block, sweep) if isinstance(given, Mapping)]
+    found += [at_path(given, last) for given in _given(block, sweep) if isinstance(given, Mapping)]
     # an axis of a study may stand for a setting under another name: it is not judged
     own = [axis for axis in sweep.axes if "." not in axis and axis in path.split(".")]
     return found + [value for axis in own for value in sweep.axes[axis].listed()]
@@ -171,11 +171,11 @@ def _given(name: str, sweep: Sweep) -> list[Any]:
         dimension = sweep.search.space[name]
         found += dimension.choices or (dimension.stop,)
     for block in sweep.arms:
-        found += _listed(block[name]) if name in block else []
+        found += listed_values(block[name]) if name in block else []
     return found
 
 
-def _at(values: Any, path: str) -> Any:
+def at_path(values: Any, path: str) -> Any:
     for part in path.split("."):
         values = values.get(part) if isinstance(values, Mapping) else None
     return values
@@ -186,11 +186,11 @@ def _given_again(sweep: Sweep) -> Iterator[tuple[Place, str]]:
     first: dict[str, int] = {}
     for at, block in enumerate(sweep.arms):
         mine: set[str] = set()
-        for combination in itertools.product(*map(_listed, block.values())):
+        for combination in itertools.product(*map(listed_values, block.values())):
             values = dict(zip(block, combination, strict=True))
             arm = json.dumps(values, sort_keys=True)
             if arm in mine or arm in first:
-                words = ", ".join(f"{axis}: {_word(value)}" for axis, value in values.items())
+                words = ", ".join(f"{axis}: {shown_word(value)}" for axis, value in values.items())
                 before = "this block" if arm in mine else f"block {first[arm] + 1}"
                 yield ("arms", at), f"arms: {{{words}}} is there already, in {before}: take one out"
                 break
@@ -198,9 +198,9 @@ def _given_again(sweep: Sweep) -> Iterator[tuple[Place, str]]:
         first |= dict.fromkeys(mine - first.keys(), at)
 
 
-def _listed(values: Any) -> list[Any]:
+def listed_values(values: Any) -> list[Any]:
     return list(values) if isinstance(values, list | tuple) else [values]
 
 
-def _word(value: Any) -> str:
+def shown_word(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -130,7 +130,8 @@ class Sweep(Part):
     options: dict[str, Any] = Field(default_factory=dict, description="The study's own settings.")
     axes: dict[str, Axis] = Field(
         default_factory=dict,
-        description="The study's axes, or any setting by its path (train.epochs).",
+        description="The study's axes, or any setting by its path (train.epochs); a block of "
+        "settings replaces the file's whole block, and what it leaves out has its default.",
     )
     arms: tuple[dict[str, Any], ...] = Field(
         (),
