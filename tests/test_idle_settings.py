@@ -151,6 +151,41 @@ def notes_of(folder: Path) -> list[str]:
     return [each.removeprefix(start) for each in found.stdout.splitlines() if start in each]
 
 
+@pytest.mark.parametrize("splits", [{"kind": "kfold", "folds": 2}, {"kind": "holdout"}])
+def test_a_split_of_the_manifest_that_is_not_taken_is_told(
+    tiny_folder: Path, splits: dict[str, Any]
+) -> None:
+    table = tiny_folder / "images" / "manifest.csv"
+    head, *rows = table.read_text().splitlines()
+    roles = [["train", "val", "test"][at // 4 % 3] for at in range(len(rows))]
+    rows = [f"{row},{role}" for row, role in zip(rows, roles, strict=True)]
+    table.write_text("\n".join([f"{head},split", *rows, ""]))
+    said = (
+        f"column split of {SET} (train, val, test) is passed over: splits.kind: {splits['kind']} "
+        "draws its own test sets: write splits: {kind: column} to take the column's"
+    )
+    write_sweep(tiny_folder, {**TWO, "splits": splits})
+    assert notes_of(tiny_folder).count(said) == 1
+    write_sweep(tiny_folder, {**TWO, "splits": {"kind": "column"}})
+    assert not any("passed over" in note for note in notes_of(tiny_folder))
+
+
+def test_faults_of_a_manifest_name_it_as_it_was_given(tiny_folder: Path) -> None:
+    table = tiny_folder / "images" / "manifest.csv"
+    table.write_text(table.read_text().replace("malignant", "cancer"))
+    write_sweep(tiny_folder, TWO)
+    for at, (folder, given) in enumerate(
+        [(tiny_folder, ""), (tiny_folder.parent, f"{tiny_folder.name}/"), (Path("/"), tiny_folder)]
+    ):
+        given = f"{given}/" if at == 2 else given
+        found = abl(folder, "plan", f"{given}tiny.yaml", "--mlruns", str(tiny_folder / "runs"))
+        assert found.exit_code == 2, found.output
+        first, *others = found.stderr.splitlines()
+        assert first.startswith(f"abl: {given}images/manifest.csv:4: label 'cancer' is not a class")
+        assert first.endswith("(24 rows have it)")
+        assert not any("cancer" in line for line in others)
+
+
 def test_blocks_that_give_what_the_file_gives_or_do_not_read_it_are_not_told(
     tiny_folder: Path,
 ) -> None:

@@ -104,7 +104,7 @@ def load(
         raise InputError(sorted(problems, key=lambda problem: problem.line or 0))
     opened = store_at(root, store)
     opened.check(writing=False)
-    workspace = Workspace(opened, file.folder, roots)
+    workspace = Workspace(opened, file.folder, roots, given=file.places.path.parent)
     return LoadedSweep(document, file, study, workspace, Path(root).absolute(), shrunk=smoke)
 
 

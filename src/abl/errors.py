@@ -9,7 +9,7 @@ import re
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +72,25 @@ class Stopped(Exception):  # noqa: N818 - not an error: a training gave itself u
     def __init__(self, message: str, facts: dict[str, Any]):
         super().__init__(message)
         self.facts = facts
+
+
+def as_given(file: str, folder: Path, given: Path) -> str:
+    """A path in a folder, as it is written where the folder is written as `given`."""
+    inside = Path(file).is_relative_to(folder)
+    return str(given / Path(file).relative_to(folder)) if inside else file
+
+
+@contextmanager
+def told_as_given(folder: Path, given: Path) -> Iterator[None]:
+    """Problems of files in a folder name them as a user does, who wrote the folder as `given`."""
+    try:
+        yield
+    except InputError as error:
+        told = [
+            replace(each, file=as_given(each.file, folder, given)) if each.file else each
+            for each in error.problems
+        ]
+        raise InputError(told) from None
 
 
 def raise_if_any(problems: Sequence[Problem]) -> None:

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -263,10 +264,16 @@ def _labels(
         said = no_class_fault(others, classes, named_by) + ("" if named_by else WRITTEN_SO)
         problems.append(Problem(said, file=rows.file))
         return np.full(len(texts), -1, dtype=np.int64)
+    times = Counter(texts)
+    told: set[str] = set()
     for position, text in enumerate(texts):
-        if text not in number_of:
-            said = label_fault(text, classes, missing, named_by)
-            problems.append(rows.problem(position, said))
+        if text in number_of or text in told:
+            continue
+        if text not in missing:  # a class that is not named is one fault, however many rows have it
+            told.add(text)
+        said = label_fault(text, classes, missing, named_by)
+        many = f" ({times[text]:,} rows have it)" if text in told and times[text] > 1 else ""
+        problems.append(rows.problem(position, said + many))
     return np.array([number_of.get(text, -1) for text in texts], dtype=np.int64)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,14 @@ from abl.data.splits.splits import Split, split_of
 from abl.data.tissue.tissue_report import cut_nodules_note
 from abl.data.view_reads import all_reads, everything_trains, training_reads
 from abl.data.views import View, open_view, pixel_folders, prepare_view, view_key
-from abl.errors import InputError, Problem, StageError, raise_if_any
+from abl.errors import (
+    InputError,
+    Problem,
+    StageError,
+    as_given,
+    raise_if_any,
+    told_as_given,
+)
 from abl.plan.graph import Replicate
 from abl.record.store import Store
 from abl.spec.data import Data, Image
@@ -101,11 +108,15 @@ class Workspace:
         store: Where finished stages lie.
         base: Folder of the sweep file.
         roots: Folders given by `--data`.
+        given: The folder of the sweep file as the user wrote it, for messages; default: base.
     """
 
-    def __init__(self, store: Store, base: Path, roots: Sequence[Path] = ()):
+    def __init__(
+        self, store: Store, base: Path, roots: Sequence[Path] = (), given: Path | None = None
+    ):
         self.store = store
         self.base = base
+        self.given = base if given is None else given
         self.roots = tuple(roots)
         self._open: dict[str, OpenData] = {}
         self._views: dict[str, tuple[OpenData, Image]] = {}
@@ -122,7 +133,10 @@ class Workspace:
         """The data set of a data block, read once; `named_by` as load_manifest."""
         key = data.model_dump_json()
         if key not in self._open:
-            dataset = load_dataset(data, base=self.base, roots=self.roots, named_by=named_by)
+            with told_as_given(self.base, self.given):
+                dataset = load_dataset(data, base=self.base, roots=self.roots, named_by=named_by)
+            named = as_given(dataset.file, self.base, self.given) if dataset.file else ""
+            dataset = replace(dataset, file=named)
             self._open[key] = OpenData(dataset, data, self.store.cache)
         return self._open[key]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from abl.data.checks.idle_settings import names_no_nodules, no_nodules
+from abl.data.tables.rows import MOST_NAMED
 from abl.data.tables.words import role_named
 from abl.report.labels import counted
 from abl.spec.pointless import CHANGES_NOTHING
@@ -13,6 +14,7 @@ from abl.spec.sweep import Sweep
 from abl.spec.train import Train
 from abl.stages.inputs import OpenData, Workspace
 
+SPLIT = "split"  # the column that says what each image is for
 LITTLE = (
     0.2  # of the patients are few to train on, where a test and a validation set have the others
 )
@@ -33,6 +35,7 @@ def odd_notes(sweeps: Iterable[Sweep], workspace: Workspace) -> list[str]:
         seen.add(key)
         opened = workspace.data(sweep.data)
         found = [_little(sweep.splits, opened), _by_nodule(sweep.splits, opened)]
+        found.append(_own_split(sweep.splits, opened))
         found.append(_endless(sweep.train))
         notes |= dict.fromkeys(filter(None, found))
     return list(notes)
@@ -66,6 +69,22 @@ def _by_nodule(splits: Splits, opened: OpenData) -> str:
     if splits.by != "nodule" or data.phantom is not None or not names_no_nodules(dataset.frame):
         return ""
     return no_nodules(dataset.name, "by: nodule", "by: patient").rstrip(".")
+
+
+def _own_split(splits: Splits, opened: OpenData) -> str:
+    """Of a manifest's own split that the kind of split does not read."""
+    frame = opened.dataset.frame
+    if splits.kind == "column" or opened.data.phantom is not None or SPLIT not in frame:
+        return ""
+    words = list(dict.fromkeys(frame[SPLIT].astype(str).str.strip()))
+    if not {"train", "test"} <= {role_named(word) for word in words}:
+        return ""  # folds, or words of something else
+    shown = ", ".join(words[:MOST_NAMED])
+    return (
+        f"column {SPLIT} of {opened.dataset.name} ({shown}) is passed over: "
+        f"splits.kind: {splits.kind} draws its own test sets: write splits: {{kind: column}} to "
+        "take the column's"
+    )
 
 
 def _endless(train: Train) -> str:
