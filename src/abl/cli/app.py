@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from abl.cli.option_faults import PlainGroup
 from abl.cli.output import say
 from abl.cli.termination import INTERRUPTED
 from abl.errors import InputError, StageError, address_limit_mb, machine_fault
@@ -17,6 +18,7 @@ from abl.streams import keep_own_stdout, own_stdout
 
 app = typer.Typer(
     name="abl",
+    cls=PlainGroup,
     help="Honest ablation and hyperparameter sweeps for image classifiers.",
     no_args_is_help=True,
     add_completion=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import typing
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -106,7 +107,27 @@ def message_of(fault: Any, model: type[Part], place: Place, under: Place) -> str
     if kind == "too_short":
         return f"{name}: give at least {fault['ctx']['min_length']}"
     shown = "nothing" if fault["input"] is None else repr(fault["input"])
-    return f"{name}: {said}, not {shown if len(shown) < 60 else shown[:57] + '...'}"
+    shown = shown if len(shown) < 60 else shown[:57] + "..."
+    return f"{name}: {said}, not {shown}{_share_meant(fault)}"
+
+
+_PER_CENT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(%?)\s*")
+_NO_SHARES = ("momentum",)  # below 1, and never said in per cent
+
+
+def _share_meant(fault: Any) -> str:
+    """Of a share that is given in per cent, or a difference in points: what to write."""
+    bounds, name = fault.get("ctx", {}), fault["loc"][-1] if fault["loc"] else ""
+    given = _PER_CENT.fullmatch(str(fault["input"]))
+    is_share = 1 in (bounds.get("lt"), bounds.get("le"))
+    is_other = name in _NO_SHARES or "or" in fault  # such as a number or a word
+    if given is None or is_other or not (given[2] or is_share):
+        return ""
+    per_cent = float(given[1])
+    if not 0 < per_cent <= 100:
+        return ""
+    unit = "%" if name != "margin" else "point" if per_cent == 1 else "points"
+    return f": write {per_cent / 100:g} for {per_cent:g} {unit}"
 
 
 def _description(model: type[BaseModel], place: Place, under: Place) -> str:

@@ -101,7 +101,9 @@ class ReadersAsked:
             if word not in known
         ]
         if self.margin is not None and not 0 < self.margin < 1:
-            problems.append(f"--margin {self.margin:g}: give a difference between 0 and 1")
+            said = f"--margin {self.margin:g}: give a difference between 0 and 1"
+            meant = f", as {self.margin / 100:g} for {self.margin:g} points"
+            problems.append(said + (meant if 1 <= self.margin <= 100 else ""))
         if self.classes is not None:
             problems += class_name_problems(self.classes)
         problems += self._of_size()
