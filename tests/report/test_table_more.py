@@ -105,6 +105,11 @@ def test_subgroup_faults_are_told(outcome: Outcome, frame: pd.DataFrame) -> None
     known = metadata(frame)
     with pytest.raises(InputError, match="did you mean 'centre'"):
         subgroup_table(outcome, frame, known, "center")
+    inner = known.assign(fingerprint="ab", train_label=0, image="a.png", device="one")
+    with pytest.raises(InputError) as told:
+        subgroup_table(outcome, frame, inner, "weekday")
+    assert "device" in str(told.value)
+    assert not any(name in str(told.value) for name in ("fingerprint", "train_label", "image"))
     with pytest.raises(InputError, match="is there twice"):
         subgroup_table(outcome, frame, pd.concat([known, known]), "centre")
     with pytest.raises(InputError, match="kept no predictions"):

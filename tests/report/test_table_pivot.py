@@ -215,3 +215,19 @@ def test_a_note_on_a_column_stands_where_the_column_does() -> None:
         told = [each.text for each in table.notes]
         assert note not in told
         assert "Test sets: 9 images." in told
+
+
+def test_an_axis_goes_by_its_path_and_by_the_name_that_tables_show() -> None:
+    path = "train.attention.alpha"
+    arms = [
+        arm(mode, "fc", key=f"{mode}{n}", params={"mode": mode, path: n})
+        for n in (1, 3)
+        for mode in MODES
+    ]
+    made = outcome(*arms, axes=("mode", path))
+    by_path = printed(table_of(made, pivot=("mode", path)), "csv")
+    assert printed(table_of(made, pivot=("mode", "alpha")), "csv") == by_path
+    with pytest.raises(
+        InputError, match=r"--pivot: no axis 'alpah' in fusion: did you mean 'alpha'"
+    ):
+        table_of(made, pivot=("mode", "alpah"))

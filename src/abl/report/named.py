@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from abl.errors import InputError, nearest
 from abl.plan.facts import Facts
 from abl.plan.graph import Arm
 from abl.plan.outcome import ArmOutcome, Outcome
@@ -35,6 +36,22 @@ def axis_in(outcome: Outcome, axis: str) -> str:
     """What this outcome calls an axis: the file's label, or the last part of its path."""
     own = outcome.facts.labels.axes.get(axis)
     return one_line(own or short_names([*outcome.axes, axis])[axis])
+
+
+def axis_called(outcome: Outcome, name: str) -> str:
+    """The axis of a name: its path, or what tables call it if they call no other so.
+
+    Raises:
+        InputError: There is none.
+    """
+    if name in outcome.axes:
+        return name
+    shown = {axis: axis_in(outcome, axis) for axis in outcome.axes}
+    found = [axis for axis, label in shown.items() if one_line(name) == label]
+    if len(found) == 1:
+        return found[0]
+    hint = nearest(name, dict.fromkeys([*outcome.axes, *shown.values()]))
+    raise InputError(f"no axis '{name}' in {outcome.name}: {hint}")
 
 
 def value_in(outcome: Outcome, axis: str, value: str | int | float) -> str:

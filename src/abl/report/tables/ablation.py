@@ -15,7 +15,7 @@ from abl.errors import InputError, Problem, nearest, raise_if_any
 from abl.plan.outcome import IMPORTED, OPTIMISM, ArmOutcome, Outcome
 from abl.report.answer import answer_sentences
 from abl.report.labels import label_in, one_line, with_unit
-from abl.report.named import axis_in, headed, setting_in, title_in, value_in
+from abl.report.named import axis_called, axis_in, headed, setting_in, title_in, value_in
 from abl.report.tables.ablation_columns import EMPTY_CELL, PARTS, TableLayout
 from abl.report.tables.model import Column, Table, TableCell, table_from, text_column
 from abl.report.tables.published import Published
@@ -127,14 +127,14 @@ def _pivot_table(
 
     Imported arms have no value of an axis: they are left out, and a note says so.
     """
-    row_axis, column_axis = axes
-    raise_if_any(
-        [
-            Problem(f"--pivot: no axis '{axis}' in {outcome.name}: {nearest(axis, outcome.axes)}")
-            for axis in axes
-            if axis not in outcome.axes
-        ]
-    )
+    found, problems = [], []
+    for name in axes:
+        try:
+            found.append(axis_called(outcome, name))
+        except InputError as error:
+            problems.append(Problem(f"--pivot: {error}"))
+    raise_if_any(problems)
+    row_axis, column_axis = axes = found[0], found[1]
     if row_axis == column_axis:
         raise InputError(f"--pivot {row_axis},{column_axis}: rows and columns are one axis")
     named = (row_axis, *(axis for axis in outcome.axes if axis not in axes))

@@ -11,7 +11,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from abl.data.dataset import UNIT_LABEL
+from abl.data.manifest import COMPUTED, PATHS
 from abl.data.tables.words import unknown_words
+from abl.data.train_labels import TRAIN_LABEL
 from abl.decide.intervals import RESAMPLES, cell_of, patient_interval
 from abl.decide.metric_names import metric_named
 from abl.decide.replicates import KEYS, replicate_scores
@@ -37,6 +40,8 @@ FEW_IN_GROUP = 10
 FEWEST_FOR_INTERVAL = 5
 MOST_GROUPS = 8
 UNKNOWN = "unknown"
+# columns of a data set that make no groups of images: names of files, and what is computed
+_NO_GROUPS = frozenset({"image", TRAIN_LABEL, UNIT_LABEL, *PATHS, *COMPUTED})
 
 
 def replicates_table(
@@ -190,7 +195,8 @@ def _groups_of(
     if predictions.empty:
         raise InputError(f"{outcome.name} kept no predictions: run `abl sweep` again")
     if column not in metadata:
-        hint = nearest(column, map(str, metadata.columns))
+        offered = [name for name in map(str, metadata.columns) if name not in _NO_GROUPS]
+        hint = nearest(column, offered)
         raise InputError(f"subgroup '{column}': the metadata have no such column; {hint}")
     if metadata.index.has_duplicates:
         twice = metadata.index[metadata.index.duplicated()][0]
