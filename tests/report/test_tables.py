@@ -21,7 +21,7 @@ from abl.plan.facts import Facts
 from abl.plan.outcome import ArmOutcome, Cell, Comparison, Outcome
 from abl.report.numbers import scale_of
 from abl.report.tables import FORMATS, printed, table_of
-from abl.report.tables.model import number_column, table_from, text_column
+from abl.report.tables.model import Table, number_column, table_from, text_column
 from abl.report.tables.render import display_width, latex_escaped
 
 NAN = math.nan
@@ -506,3 +506,14 @@ def test_a_column_over_runs_is_the_interval_of_student() -> None:
     text = printed(table, "text", width=400)
     assert f"0.8280 [{low:.4f}, {high:.4f}]" in text
     assert "Over runs: mean and 95 % interval (Student's t)" in text
+
+
+def test_commands_in_a_note_are_code_and_nothing_else_is_markup() -> None:
+    text = "run `abl sweep <b>` again & <i>look</i>: one ` alone stays"
+    made = table_from("t", "T", [text_column("arm")], [], axis_count=1, notes=lambda: [text])
+    table: Table = dataclasses.replace(made, lead=("See `abl ui`.",))
+    page = printed(table, "html")
+    assert "run <code>abl sweep &lt;b&gt;</code> again &amp; &lt;i&gt;look&lt;/i&gt;" in page
+    assert "one ` alone stays" in page
+    assert "<p>See <code>abl ui</code>.</p>" in page
+    assert "`abl sweep <b>`" in printed(table, "text")

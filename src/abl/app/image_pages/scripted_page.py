@@ -11,7 +11,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from abl.report.tables.render import page_from
+from abl.report.tables.pages import page_from
 
 SHARED_SCRIPT = "image_page.js"
 

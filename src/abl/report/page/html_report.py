@@ -32,7 +32,8 @@ from abl.report.page.slim_svg import slim_svg
 from abl.report.page.weaknesses import OwnWeaknesses, readings_sentence, weaknesses
 from abl.report.tables import styled_table
 from abl.report.tables.model import Note, Table
-from abl.report.tables.render import fragment_of, page_from
+from abl.report.tables.pages import page_from
+from abl.report.tables.render import fragment_of
 
 SVG_LIMIT_BYTES = 300_000
 MOST_ROWS = 500

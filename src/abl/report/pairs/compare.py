@@ -30,7 +30,8 @@ from abl.report.tables.model import (
     table_from,
     text_column,
 )
-from abl.report.tables.render import markdown_escaped, page_from, wrapped_text
+from abl.report.tables.pages import page_from
+from abl.report.tables.render import markdown_escaped, wrapped_text
 
 FORMATS = ("text", "md", "html", "csv")
 SUFFIXES = (".txt", ".md", ".markdown", ".html", ".htm", ".csv")

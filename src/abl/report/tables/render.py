@@ -8,19 +8,15 @@ import math
 import re
 import textwrap
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from typing import TYPE_CHECKING, Any
 
 from abl.errors import InputError, nearest
 from abl.report.named import ends
 from abl.report.tables.model import BOLD, Note, Raw, Table, TableCell
+from abl.report.tables.pages import page_from
 from abl.report.tables.wrapping import GAP, wrapped_blocks
-from abl.visible import visible_line, visible_text
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
+from abl.visible import visible_line
 
 FORMATS = ("text", "md", "csv", "latex", "html")
 _STAR = "*"
@@ -295,30 +291,3 @@ _latex = _Markup(
 def fragment_of(table: Table, *, styled: bool = True) -> str:
     """The table, to be placed into another page; with its style, which one of a page needs."""
     return page_from("table.html", {"table": table, "styled": styled})
-
-
-def page_from(template: str, values: Mapping[str, Any]) -> str:
-    """A page made from a template of the package; every value is escaped."""
-    return _environment().get_template(template).render(**values, bold=BOLD)
-
-
-def _shown(value: Any) -> Any:
-    # what is marked as safe was made from such a page
-    is_text = isinstance(value, str) and not hasattr(value, "__html__")
-    return visible_text(value, "") if is_text else value
-
-
-@cache
-def _environment() -> Environment:
-    # it takes a tenth of a second, and most that is printed is no page
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    return Environment(
-        loader=PackageLoader("abl.report"),
-        autoescape=True,
-        finalize=_shown,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
