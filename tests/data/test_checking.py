@@ -10,6 +10,7 @@ from image_folders import noise_image, write_set
 from abl.data.checks.checking import check_report
 from abl.errors import InputError
 from commands import abl
+from tiny_sweeps import write_tiny_set
 
 CLASSES = ("benign", "malignant")
 
@@ -140,3 +141,14 @@ def test_a_command_without_the_option_asks_for_the_name_in_the_table(tmp_path: P
     said = abl(tmp_path, "data", "group", path.name, "--out", "grouped.csv")
     assert said.exit_code == 2
     assert "did you mean 'Bild'? (call it 'image' in the table)" in said.output
+
+
+def test_images_without_classes_are_told_the_ways_out(tmp_path: Path) -> None:
+    write_tiny_set(tmp_path / "set")
+    with pytest.raises(InputError) as told:
+        check_report(tmp_path / "set" / "png", ("benign", "malignant"))
+    assert str(told.value) == (
+        f"{tmp_path / 'set' / 'png'}: holds images, but no folder for each class: put them into "
+        "benign, malignant, or name a CSV table beside them with the columns image,label in place "
+        "of the folder"
+    )

@@ -266,3 +266,16 @@ def test_the_positive_class_is_told(tmp_path: Path, names: str, said: str) -> No
         assert "--classes influenza,covid turns them round" in told
         turned, _ = started(tmp_path, classes=("influenza", "covid"), force=True)
         assert "positive class (of SEN, F1): covid" in turned
+
+
+def test_a_table_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    write_flat(tmp_path / "set", ["image,label", "0.png,0,x", "1.png,1"])
+    broken, ways = refusal(tmp_path)
+    assert broken.startswith(f"{tmp_path / 'set' / 't.csv'}:2: ")
+    assert "3 fields" in broken
+    assert "put images into a folder for each class" in ways
+    assert "a CSV table beside them with the columns image,label" in ways
+    rows = [f"{number}.png,{number % 2}" for number in range(10)]
+    (tmp_path / "set" / "u.csv").write_text("\n".join(["image,label", *rows]), encoding="utf-8")
+    said, _ = started(tmp_path)
+    assert f"table passed over: {broken}" in said

@@ -24,6 +24,7 @@ from abl.data.annotations.importing import ImportOptions
 from abl.data.annotations.mask_names import masks_beside
 from abl.data.manifest import CONTROL
 from abl.data.tables.class_folders import folder_layout
+from abl.data.tables.folder_rows import TABLE_BESIDE
 from abl.errors import InputError, Problem, raise_if_any
 from abl.nets.registry import check_network
 from abl.report.labels import counted
@@ -201,24 +202,33 @@ def _found(
     layout = folder_layout(images, classes=options.classes)
     if not named and len(set(layout.class_of.values())) > 1:
         return set_in_folders(listing, options.classes)
-    table = find_table(listing, options.table, set(images))
+    table, broken = find_table(listing, options.table, set(images))
+    passed_over = [f"table passed over: {each}" for each in broken]
     if table is not None:
         read = label_table(listing, table, set(images), columns, ask)
-        return set_in_table(listing, read, options.classes)
+        found = set_in_table(listing, read, options.classes)
+        return found.with_images(found.images, *passed_over)
     if (layout.class_of or options.classes) and not named:
-        return set_in_folders(listing, options.classes)  # which says what is wrong
+        try:
+            found = set_in_folders(listing, options.classes)  # which says what is wrong
+        except InputError as error:
+            raise InputError([*broken, *error.problems]) from None
+        return found.with_images(found.images, *passed_over)
     sheets = listing.ending(".xlsx", ".xls", ".ods")
     advice = (
         f"save {sheets[0]} as CSV (UTF-8)"
         if sheets
-        else "put images into a folder for each class, or a CSV table beside them that names "
-        "images and labels"
+        else f"put images into a folder for each class, or {TABLE_BESIDE} (columns of other names: "
+        "--image, --label)"
     )
     raise InputError(
-        Problem(
-            f"has neither folders of classes nor a table that names its images: {advice}",
-            file=str(listing.path),
-        )
+        [
+            *broken,
+            Problem(
+                f"has neither folders of classes nor a table that names its images: {advice}",
+                file=str(listing.path),
+            ),
+        ]
     )
 
 

@@ -76,24 +76,28 @@ class LabelTable:
     notes: tuple[str, ...]
 
 
-def find_table(folder: AnnotatedFolder, named: str | None, images: Collection[str]) -> str | None:
-    """The table of labels: the one that is named, or the one with a column of images.
+def find_table(
+    folder: AnnotatedFolder, named: str | None, images: Collection[str]
+) -> tuple[str | None, list[Problem]]:
+    """The table of labels: the one that is named, or the one with a column of images; and the first
+    fault of each that cannot be read, which may be the one that was meant.
 
     Raises:
         InputError: The one that is named is not there, or several may be meant.
     """
     if named is not None:
         if (folder.path / named).is_file():
-            return named
+            return named, []  # it is refused with its faults
         known = folder.ending(".csv", ".parquet")
         hint = nearest(named, known) if known else "it holds no CSV or Parquet file"
         raise InputError(f"--table {named}: no such file in {folder.path}; {hint}")
-    tables = []
+    tables, broken = [], []
     for name in folder.ending(".csv", ".parquet"):
         try:
             rows = read_rows(folder.path / name)
-        except InputError:
-            continue  # none of labels, or one that is named will be refused with its faults
+        except InputError as error:
+            broken.append(error.problems[0])
+            continue
         if len(rows.frame.columns) > 1 and _image_column(folder, name, rows, images)[1] > 0:
             tables.append(name)
     if len(tables) > 1:
@@ -103,7 +107,7 @@ def find_table(folder: AnnotatedFolder, named: str | None, images: Collection[st
                 file=str(folder.path),
             )
         )
-    return tables[0] if tables else None
+    return (tables[0] if tables else None), broken
 
 
 def label_table(

@@ -15,6 +15,7 @@ from abl.data.tables.words import class_numbers
 from abl.errors import Problem, raise_if_any
 
 MANIFESTS = ("manifest.csv", "manifest.parquet")
+TABLE_BESIDE = "a CSV table beside them with the columns image,label"
 
 
 def manifest_within(folder: Path, classes: Sequence[str]) -> Path | None:
@@ -38,6 +39,8 @@ def folder_rows(folder: Path, classes: tuple[str, ...]) -> tuple[Rows, list[str]
     """
     found = AnnotatedFolder(folder)
     pairs = masks_beside(found.images, classes=classes)
+    if found.images and not any("/" in name for name in found.images):
+        raise_if_any([Problem(_flat_words(classes), file=str(folder))])
     problems: list[Problem] = []
     of_masks = {name.split("/")[0] for masks in pairs.masks_of.values() for name in masks}
     of_images = {name.split("/")[0] for name in pairs.images if "/" in name}
@@ -72,6 +75,14 @@ def folder_rows(folder: Path, classes: tuple[str, ...]) -> tuple[Rows, list[str]
         frame = frame.drop(columns="mask")
     numbers = list(range(FIRST_ROW, FIRST_ROW + len(frame)))
     return Rows(str(folder), frame, numbers), passed_over(found, pairs, rows=len(rows))
+
+
+def _flat_words(classes: Sequence[str]) -> str:
+    """Of a folder whose images say nothing of their classes: what there is to do."""
+    return (
+        f"holds images, but no folder for each class: put them into {', '.join(classes)}, or name "
+        f"{TABLE_BESIDE} in place of the folder"
+    )
 
 
 def mask_cell(masks: Sequence[str]) -> str:
