@@ -44,3 +44,20 @@ def test_only_a_terminal_breaks_lines(
     say(LINE, fit=True)
     assert (out.getvalue() == f"{LINE}\n") == (stream is io.StringIO)
     assert out.getvalue().split() == LINE.split()
+
+
+@pytest.mark.parametrize("stream", [io.StringIO, Terminal])
+def test_errors_are_broken_in_a_terminal_alone(
+    stream: type[io.StringIO], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    err = stream()
+    monkeypatch.setattr("sys.stderr", err)
+    monkeypatch.setenv("COLUMNS", "44")
+    line = "abl: sweep.yaml:4: margin: input should be less than 1, not 2: write 0.02"
+    say(line, error=True)
+    if stream is io.StringIO:
+        assert err.getvalue() == f"{line}\n"
+    else:
+        first, second = err.getvalue().splitlines()
+        assert first == "abl: sweep.yaml:4: margin: input should be"
+        assert second == "  less than 1, not 2: write 0.02"

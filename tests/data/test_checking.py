@@ -8,6 +8,7 @@ import pytest
 from image_folders import noise_image, write_set
 
 from abl.data.checks.checking import check_report
+from abl.data.checks.option_words import as_options
 from abl.errors import InputError
 from commands import abl
 from tiny_sweeps import write_tiny_set
@@ -140,7 +141,10 @@ def test_a_command_without_the_option_asks_for_the_name_in_the_table(tmp_path: P
     path = other_columns(tmp_path)
     said = abl(tmp_path, "data", "group", path.name, "--out", "grouped.csv")
     assert said.exit_code == 2
-    assert "did you mean 'Bild'? (call it 'image' in the table)" in said.output
+    assert "did you mean 'Bild'? (--column image=... names it)" in said.output
+    setting = "did you mean 'Bild'? (data: {columns: {image: ...}} names it)"
+    told = as_options(setting, names=())
+    assert told == "did you mean 'Bild'? (call it 'image' in the table)"
 
 
 def test_images_without_classes_are_told_the_ways_out(tmp_path: Path) -> None:

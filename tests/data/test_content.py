@@ -162,6 +162,21 @@ def test_content_is_printed_by_class_and_centre(tmp_path: Path) -> None:
     assert sum(line[:2] in (["centre", "A"], ["centre", "B"]) for line in lines) == 2
 
 
+def test_content_fits_a_terminal(tmp_path: Path) -> None:
+    path = labelled_set(tmp_path, larger, centre=["A", "B"] * 24)
+    whole = check_report(path, CLASSES).splitlines()
+    narrow = check_report(path, CLASSES, width=80).splitlines()
+    at, end = (whole.index("  content:") + 1 + rows for rows in (0, 6))
+    table = whole[at:end]
+    assert max(map(len, table)) > 80
+    blocks = [narrow[at:end], narrow[end : end + 6]]
+    assert max(len(line) for block in blocks for line in block) <= 80
+    assert [line[4:13] for line in blocks[1]] == [line[4:13] for line in table]  # names of the rows
+    said = [" ".join((one + two[13:]).split()) for one, two in zip(*blocks, strict=True)]
+    assert said == [" ".join(line.split()) for line in table]
+    assert narrow[end + 6 :] == whole[end:]
+
+
 def deep(seed: int, bits: int) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 1 << bits, (24, 32)).astype(np.uint16)
 

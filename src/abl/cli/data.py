@@ -18,8 +18,10 @@ from abl.cli.app import (
     data_app,
     load_trusted,
     tells,
+    terminal_width,
 )
 from abl.cli.output import say
+from abl.streams import own_stdout
 
 if TYPE_CHECKING:
     from abl.data.masks.rule import MaskRule
@@ -101,9 +103,9 @@ def check(
     with told_as_options(*CHECKED) as worded:
         report = check_report(
             manifest, names, images=images, rule=rule, box_format=box_format, bits=bits,
-            columns=columns,
+            columns=columns, width=terminal_width() if own_stdout().isatty() else None,
         )  # fmt: skip
-    say(worded(report))
+    say(worded(report), fit=True)
 
 
 @data_app.command()

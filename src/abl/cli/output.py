@@ -77,15 +77,16 @@ def import_nothing_from_here() -> None:
     os.environ["PYTHONSAFEPATH"] = "1"
 
 
-def say(text: object, *, error: bool = False, fit: bool = False) -> None:
+def say(text: object, *, error: bool = False, fit: bool | None = None) -> None:
     """Prints lines, which may hold text of others: names, reasons, what a library said.
 
     Args:
-        fit: In a terminal, lines that are too long for it go on below their last column.
+        error: To standard error.
+        fit: In a terminal, lines that are too long for it are broken; default: errors are.
     """
     shown = visible_text(redacted(str(text)))
     stream = sys.stderr if error else own_stdout()
-    if fit and stream.isatty():
+    if (error if fit is None else fit) and stream.isatty():
         shown = in_terminal_lines(shown, shutil.get_terminal_size((120, 40)).columns)
     print(shown, end="" if shown.endswith("\n") else "\n", file=stream)
 

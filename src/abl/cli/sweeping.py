@@ -133,7 +133,7 @@ def _tell_failures(result: Any, loaded: Any) -> None:
         shown = "; ".join(arms[:3]) + (f" and {len(arms) - 3} more" if len(arms) > 3 else "")
         say(f"abl: failed: {stage.label} (arms: {shown}): {reason}", error=True)
         if digest in report.traces:
-            say(report.traces[digest], error=True)
+            say(report.traces[digest], error=True, fit=False)  # a traceback's lines stay whole
     of_stages = {at for digest in report.failed for at in using[digest]}
     failed = [each for at, each in enumerate(outcome.arms) if each.failed and at not in of_stages]
     for arm in failed:

@@ -54,6 +54,7 @@ def check_report(
     box_format: str = "pixels",
     bits: int = 0,
     columns: Mapping[str, str] | None = None,
+    width: int | None = None,
 ) -> str:
     """What a manifest holds, in lines. Raises InputError with all problems of it and its images.
 
@@ -61,6 +62,7 @@ def check_report(
         images: Folder that the paths of a table start from; None: the table's own.
         rule: How masks are read.
         box_format, bits, columns: As in a data block.
+        width: As `content_lines`.
     """
     raise_if_any([Problem(each) for each in class_name_problems(classes)])
     _refuse_folder_of_a_manifest(manifest, classes)
@@ -91,7 +93,7 @@ def check_report(
         lines.append(f"  {both} patients have images of several classes")
     with scratch_folder("abl-check-") as folder:
         warnings = [*alike_notes(dataset), *_warnings(frame, classes)]
-        warnings += [*_looked_into(dataset, folder, lines), *mask_notes(dataset, masks)]
+        warnings += [*_looked_into(dataset, folder, lines, width), *mask_notes(dataset, masks)]
     lines += [*medical_lines(dataset), *mask_lines(dataset, masks)]
     lines += [f"  {note}" for note in dataset.notes]
     lines += [f"  warning: {each}" for each in warnings]
@@ -115,13 +117,13 @@ def _patients(dataset: Dataset) -> str:
     return "1 patient" if count == 1 else f"{count} patients"
 
 
-def _looked_into(dataset: Dataset, cache: Path, lines: list[str]) -> list[str]:
+def _looked_into(dataset: Dataset, cache: Path, lines: list[str], width: int | None) -> list[str]:
     """Adds to the lines what images hold and which are nearly the same; returns warnings."""
     array = image_array(dataset.without_boxes(), cache, longest_side=LONGEST_SIDE)
     second, has_second = second_files(dataset)
     rows = np.flatnonzero(has_second)
     warnings = content_warnings(dataset, array)
-    lines += ["  content:", *content_lines(dataset, array)]
+    lines += ["  content:", *content_lines(dataset, array, width=width)]
     if second is not None:
         lines.append(f"  {SECOND}: {len(rows)} of {len(dataset)} images have one")
     pairs = manifest_pairs(dataset, cache, keep_own=True)

@@ -25,11 +25,15 @@ from abl.data.duplicates.grouping import with_second_images
 from abl.data.splits.groups import kept_together
 
 MOST_CENTRES = 12
+_INDENT, _GAP = "    ", "  "
 ASPECT = 0.02  # by which two images of a row may differ in shape
 
 
 def content_lines(
-    dataset: Dataset, array: ImageArray, areas: Mapping[str, np.ndarray] | None = None
+    dataset: Dataset,
+    array: ImageArray,
+    areas: Mapping[str, np.ndarray] | None = None,
+    width: int | None = None,
 ) -> list[str]:
     """Sizes, bits, grey levels, brightness and areas, by class and by centre: a table in lines.
 
@@ -37,10 +41,11 @@ def content_lines(
         array: The images, decoded.
         areas: Name -> (N,) share of its image that something else fills (a mask), nan where it is
             not known.
+        width: Of a terminal: columns that have no room go on below. None: all stand beside.
     """
     looks, files = looks_of(array), files_of(dataset)
-    height, width = _sizes(array)
-    shares = shares_of_areas(dataset, height, width)
+    high, broad = _sizes(array)
+    shares = shares_of_areas(dataset, high, broad)
     for name, values in (areas or {}).items():
         shares[name] = values
     label = dataset.frame["label"].to_numpy()
@@ -51,19 +56,27 @@ def content_lines(
         named = [name for name in pd.unique(centres) if name]
         parts += [(f"centre {name}", centres == name) for name in sorted(named)[:MOST_CENTRES]]
     rows = [
-        {"": name, **_row(rows, height, width, looks, files, shares)} for name, rows in parts
+        {"": name, **_row(rows, high, broad, looks, files, shares)} for name, rows in parts
         if rows.any()
     ]  # fmt: skip
-    columns = list(rows[0])
-    wide = [max(len(name), *(len(row[name]) for row in rows)) for name in columns]
-    table = [dict(zip(columns, columns, strict=True)), *rows]
-    return [
-        "    " + "  ".join(
-            row[name].ljust(width) if not at else row[name].rjust(width)
-            for at, (name, width) in enumerate(zip(columns, wide, strict=True))
-        ).rstrip()
-        for row in table
-    ]  # fmt: skip
+    return _table_lines(rows, width)
+
+
+def _table_lines(rows: Sequence[Mapping[str, str]], width: int | None) -> list[str]:
+    """Rows in straight columns below their names, the first of which begins every block."""
+    first, *others = (
+        [text.ljust(wide) if not at else text.rjust(wide) for text in texts]
+        for at, texts in enumerate([name, *(row[name] for row in rows)] for name in rows[0])
+        for wide in [max(map(len, texts))]
+    )
+    blocks = [[first]]
+    for column in others:
+        taken = len(_INDENT) + sum(len(each[0]) + len(_GAP) for each in blocks[-1])
+        if width is not None and taken + len(column[0]) > width and len(blocks[-1]) > 1:
+            blocks.append([first])
+        blocks[-1].append(column)
+    lines = [line for block in blocks for line in zip(*block, strict=True)]
+    return [f"{_INDENT}{_GAP.join(line)}".rstrip() for line in lines]
 
 
 def _row(
