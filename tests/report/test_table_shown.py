@@ -70,7 +70,7 @@ def test_subgroups_by_a_column_of_the_data(made: Made) -> None:
     [
         ({"show": "replicate"}, "did you mean 'replicates'"),
         ({"show": "noise"}, "has no wrong labels to look for"),
-        ({"show": "choices"}, "made chooses nothing on validation"),
+        ({"show": "choices"}, "made chooses no T*: no arm"),
         ({"show": "external"}, "has no external sets"),
         ({"show": "cost", "pivot": "rule,consensus"}, "--show stands alone"),
         ({"show": "subgroup=center"}, "no such column"),

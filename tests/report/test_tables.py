@@ -295,7 +295,7 @@ class TestHonesty:
         assert "84.2 [81.0, 87.1] †" in text_row(plain, "average")
         assert not set("*†") & set(text_row(plain, "original"))
         assert "\n*  best arm on ACC" in plain
-        assert "\n†  not distinguishable" in plain
+        assert "\n†  may be the best, too" in plain
         coloured = printed(table_of(sweep), "text", colour=True)
         assert "\x1b[1m" in text_row(coloured, "true")
         assert "\x1b[1m" not in text_row(coloured, "average")

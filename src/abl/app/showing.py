@@ -36,7 +36,7 @@ SHOWN = ("replicates", "settings", "cost", "tests", "choices", "noise", "data", 
 # why a sweep that was run may have no such table
 _ABSENT = {
     "tests": "compares no arms: give `base` or `contrasts` in the sweep file",
-    "choices": "chooses nothing on validation: no arm has a curve, a search or a choice of T*",
+    "choices": "chooses no T*: no arm has a curve over it, a search or a way to choose it",
     "noise": "has no wrong labels to look for: only generated data with flipped labels have",
     "data": "was run by a version that kept nothing of it: run it again",
     "external": "has no external sets: give `external` in the sweep file",

@@ -86,7 +86,7 @@ class ArmOutcome:
             replicates), one `<metric>_sd`.
         stages: Digests of the stages it was computed from.
         comparison: Against the base arm; None for the base itself or where not asked for.
-        best, tied: Best of the table on the primary metric; not distinguishable from it.
+        best, tied: Best of the table on the primary metric; another that may be the best, too.
         failed: Why it has no numbers, or "".
         test_curve: The curve on test, for an exploratory appendix alone, or None.
     """

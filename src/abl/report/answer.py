@@ -12,7 +12,6 @@ from abl.decide.verdicts import (
     DIFFER,
     EQUIVALENT,
     NO_VERDICT,
-    ONE_CLASS,
     SAME,
     TESTED_APART,
     UNDECIDED,
@@ -124,7 +123,7 @@ class _Answer:
     def _effects(self) -> Iterator[str]:
         better = self._with(lambda verdict: verdict.startswith(BETTER))
         worse = self._with(lambda verdict: verdict.startswith(WORSE))
-        judged = [e for e in self._compared if e.found.verdict != ONE_CLASS]
+        judged = self._with(lambda verdict: verdict != SAME and not verdict.startswith(NO_VERDICT))
         if judged and not better and not worse:
             base = self._base or self._base_setting or "its base"
             yield f"No arm is shown to be better or worse than {base}."

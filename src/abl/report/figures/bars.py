@@ -125,7 +125,7 @@ def _arm_handles(arms: Sequence[ArmOutcome], metric: str, *, is_primary: bool) -
     if is_primary and any(arm.best for arm in drawn):
         looks.append(("best", VERMILION, VERMILION))
     if is_primary and any(arm.tied and not arm.best for arm in drawn):
-        looks.append(("not distinguishable from it", BLUE, BLUE))
+        looks.append(("may be the best, too", BLUE, BLUE))
     handles = [
         Line2D([], [], ls="", marker="o", mfc=face, mec=edge, ms=6, label=label)
         for label, face, edge in looks

@@ -185,8 +185,8 @@ class TableLayout:
         if any(self._is_best(arm) for arm in arms):
             notes.append(Note(BOLD, f"best arm on {primary}"))
         if any(arm.tied and not arm.best for arm in arms):
-            text = "not distinguishable from the best arm on"
-            notes.append(Note(TIED, f"{text} {primary}; that alone shows no equality"))
+            text = f"may be the best, too: not shown to be below any arm on {primary}"
+            notes.append(Note(TIED, f"{text}, all pairs corrected for; that shows no equality"))
         if self._published is not None:
             notes += [Note("", text) for text in self._published.sentences()]
         return notes + [Note(letter, text) for text, letter in self._letters.items()]

@@ -93,11 +93,11 @@ def _tests_table(outcome: Outcome) -> Table | None:
             with_unit(f"Δ {metric}", points), True, difference, {"difference": item("difference")}
         ),
         interval_column(scale),
-        Column("P", True, lambda row: shown_p(row, row["p"]), {"p": item("p")}),
+        Column("P", True, lambda row: shown_p(row, item("p", math.nan)(row)), {"p": item("p")}),
         Column(
             "corrected P",
             True,
-            lambda row: shown_p(row, row["p_corrected"]),
+            lambda row: shown_p(row, item("p_corrected", math.nan)(row)),
             {"p_corrected": item("p_corrected")},
         ),
         *([Column("P, corrected t", True, lambda row: shown_p(row, t_p(row)))] * cross_validated),

@@ -187,13 +187,19 @@ def scored_arms(
         failed = plan.without.get(at, "")
         if not failed:
             digests = (digest for cell in cells for digest in cell.uses.values())
-            missing = next((digest for digest in digests if not store.has(digest)), None)
-            failed = f"no result of {plan.stages[missing].label}" if missing else ""
+            missing = [each for each in dict.fromkeys(digests) if not store.has(each)]
+            failed = no_result_of(plan, missing) if missing else ""
         try:
             scored.append(ScoredArm(arm, failed=failed) if failed else score(arm, cells))
         except InputError as error:
             scored.append(ScoredArm(arm, failed=str(error)))
     return scored
+
+
+def no_result_of(plan: Plan, missing: Sequence[str]) -> str:
+    """Why an arm has no numbers: the first of the stages that were not finished, and how many."""
+    more = f" and of {len(missing) - 1} more" if len(missing) > 1 else ""
+    return f"no result of {plan.stages[missing[0]].label}{more}"
 
 
 def analysis_of(

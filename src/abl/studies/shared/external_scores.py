@@ -20,7 +20,7 @@ from abl.plan.graph import Plan, PlannedCell
 from abl.plan.outcome import Outcome
 from abl.spec.sweep import Sweep
 from abl.stages.inputs import Workspace
-from abl.studies.shared.analysis import ScoredArm, Units, units_of
+from abl.studies.shared.analysis import ScoredArm, Units, no_result_of, units_of
 from abl.studies.shared.external import external_name, why_unscored
 
 # position of an arm, its cell, role -> digest of the predictions on a set (that each of the cell's
@@ -85,7 +85,7 @@ def external_rows(
             why = why_unscored(arms[at], opened)
             asked = dict.fromkeys(digest for each in digests for digest in each.values())
             if not why and (lost := [each for each in asked if not workspace.store.has(each)]):
-                why = f"no result of {plan.stages[lost[0]].label}"
+                why = no_result_of(plan, lost)
             if why:
                 row["missing"][key] = why
                 continue
