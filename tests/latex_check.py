@@ -7,7 +7,8 @@ import re
 
 def check_latex(text: str) -> None:
     """Raises AssertionError at groups, environments, ends of rows, unescaped specials."""
-    plain = re.sub(r"\\textbackslash\{\}|\\[{}$&%#_]", "", text.split("\n", 1)[1])
+    written = "\n".join(line for line in text.splitlines() if not line.startswith("%"))
+    plain = re.sub(r"\\textbackslash\{\}|\\[{}$&%#_]", "", written)
     depth = 0
     for mark in plain:
         depth += {"{": 1, "}": -1}.get(mark, 0)

@@ -173,7 +173,7 @@ def test_table_and_plan_say_what_is_resampled(
     assert any("test groups" in note for note in loaded.plan.notes)
     result = api.run(loaded, executor="local", record=False)
     said = api.table(result, width=400)
-    assert "by group x" in said
+    assert "by group ×" in said
     assert "groups in all" in said
     assert "interval by groups" in said
     assert "patients in all" not in said

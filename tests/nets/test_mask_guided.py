@@ -14,9 +14,9 @@ from abl.nets.build import build_network
 from abl.nets.design_check import design_problems
 from abl.nets.mask_guided import MaskGuided, build_guided
 from abl.nets.model import Classifier, Design, build_classifier
-from abl.spec.attention import Attention, Segmentation
+from abl.spec.attention import VARIANTS, Attention, Segmentation
 from abl.spec.data import Image
-from abl.spec.train import VARIANTS, Train
+from abl.spec.train import Train
 
 SIZE = 32
 BRANCH = Segmentation(encoder="test_resnet", depth=3, width=4)

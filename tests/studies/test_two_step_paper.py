@@ -194,7 +194,7 @@ def test_selectors_that_judge_out_of_fold_are_shown_beside_those_in_sample(home:
     np.testing.assert_allclose(out["under_0.9"], [*under, np.mean(under)])
     np.testing.assert_allclose(out["right"], [*right, np.mean(right)])
     drawn = result.finished.figures()["selectors"]
-    titles = [each.get_title() for each in drawn.axes if each.get_visible()]
+    titles = [each.get_title().split("\n")[0] for each in drawn.axes if each.get_visible()]
     assert titles == [f"{n}, {way}" for way in ("in sample", "out of fold") for n in names]
     assert "held out from their networks" in str(drawn.get_label())
 
