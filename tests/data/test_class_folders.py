@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from abl.data.tables.class_folders import class_order, folder_layout
+from abl.data.tables.class_folders import class_order, folder_layout, names_tell_order
 
 CLASSES = {
     "one level": (["benign/1.png", "malignant/1.png"], {"benign", "malignant"}),
@@ -71,7 +71,28 @@ def test_classes_asked_for_leave_the_others_out() -> None:
         ({"10", "2", "0", "1"}, ("0", "1", "2", "10")),
         ({"yes", "no"}, ("no", "yes")),
         ({"Positive", "Negative"}, ("Negative", "Positive")),
+        (
+            {"Malignant cases", "Benign_cases", "normal-2"},
+            ("normal-2", "Benign_cases", "Malignant cases"),
+        ),
+        ({"benign tumor", "adenoma", "tumor"}, ("benign tumor", "adenoma", "tumor")),
     ],
 )
 def test_classes_run_from_the_mildest_to_the_worst(names: set[str], order: tuple[str, ...]) -> None:
     assert class_order(names) == order
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        ({"lung_benign", "lung_malignant"}, True),
+        ({"benign cases", "tumor"}, True),
+        ({"benign", "benign_2"}, False),
+        ({"malignant", "malignant old"}, False),
+        ({"left", "right"}, False),
+    ],
+)
+def test_names_tell_which_class_is_worse_only_if_they_differ_in_it(
+    names: set[str], told: bool
+) -> None:
+    assert names_tell_order(names) is told

@@ -21,13 +21,22 @@ RANKS: tuple[frozenset[str], ...] = tuple(map(frozenset, (
     {"normal", "healthy", "control", "controls", "none", "no finding", "no findings", "nofinding",
      "gesund", "sain", "sano"},
     {"negative", "neg", "absent", "no", "false", "0", "negativ", "negativo"},
-    {"benign", "benigne", "benigno", "benigna", "bénin", "bénigne", "gutartig", "nevus", "naevus"},
+    {"benign", "benigne", "benigno", "benigna", "bénin", "bénigne", "gutartig", "nevus", "naevus",
+     "nevi", "naevi"},
     (),  # every other name
     {"positive", "pos", "present", "yes", "true", "1", "positiv", "positivo"},
     {"malignant", "maligne", "maligno", "maligna", "malin", "bösartig", "cancer", "carcinoma",
      "melanoma", "sarcoma", "tumor", "tumour", "disease", "diseased", "krebs", "karzinom"},
 )))  # fmt: skip
 OTHER = 3
+_ADJECTIVES = {
+    word: at
+    for at, words in enumerate(RANKS)
+    for word in words & {
+        "normal", "healthy", "benign", "benigne", "benigno", "benigna", "bénin", "bénigne",
+        "gutartig", "malignant", "maligne", "maligno", "maligna", "malin", "bösartig",
+    }
+}  # fmt: skip
 SIGNS = re.compile(r"[ _.-]+")
 WITHOUT = re.compile(r"(no|non|not|without) |notumou?r$|uninfected$")  # `no tumor`, `non-cancer`
 KNOWN = frozenset[str]().union(*RANKS)
@@ -74,7 +83,13 @@ def _rank(name: str) -> int:
     word = SIGNS.sub(" ", same_name(name))
     if WITHOUT.match(word):
         return 0
-    return next((at for at, words in enumerate(RANKS) if word in words), OTHER)
+    whole = next((at for at, words in enumerate(RANKS) if word in words), None)
+    # `malignant cases`, `lung_benign`: the adjective, for `benign tumor` is benign
+    return _ADJECTIVES.get(_first_adjective(word), OTHER) if whole is None else whole
+
+
+def _first_adjective(word: str) -> str:
+    return next((part for part in word.split() if part in _ADJECTIVES), "")
 
 
 def folder_layout(images: Sequence[str], *, classes: Collection[str] = ()) -> FolderLayout:
