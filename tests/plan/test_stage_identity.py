@@ -39,6 +39,15 @@ def test_a_default_written_out_is_the_same_identity() -> None:
     assert identity_of(Image.model_validate({"crop": {"to": "frame"}})) == identity_of(Image())
 
 
+def test_what_nothing_reads_is_no_identity() -> None:
+    unread = {"optimizer": {"momentum": 0.5}, "schedule": {"every": 2, "factor": 0.5}}
+    assert identity_of(Train.model_validate(unread)) == identity_of(Train())
+    read = {"optimizer": {"name": "sgd", "momentum": 0.5}, "schedule": {"name": "step", "every": 2}}
+    found = identity_of(Train.model_validate(read))
+    assert found["optimizer"]["momentum"] == 0.5
+    assert found["schedule"]["every"] == 2
+
+
 def test_an_option_that_is_on_at_its_defaults_differs_from_one_that_is_off() -> None:
     assert identity_of(Train(early_stop=EarlyStop())) != identity_of(Train())
 

@@ -168,6 +168,9 @@ def test_an_unknown_study_names_the_nearest(tmp_path: Path) -> None:
     ("old", "new", "line", "words"),
     [
         ("epochs: 4", "epochs: true", 5, "a number is wanted"),
+        ("epochs: 4", "frozen: true", 5, "train.frozen: a number is wanted, not true"),
+        ("epochs: 4", "balance: true", 5, "train.balance: 'true' is not known"),
+        ("name: mine", "name: mine\nmargin: false", 2, "margin: a number is wanted, not false"),
         ("epochs: 4", "epochs: 4.5", 5, "epochs"),
         ("epochs: 4", "epochs: four", 5, "train.epochs: a whole number is wanted, not 'four'"),
         ("epochs: 4", "epochs: 2\n  last_k: 3", 6, "more than epochs"),
@@ -195,6 +198,14 @@ def test_one_fault_one_line(tmp_path: Path, old: str, new: str, line: int, words
     assert old in GOOD
     found = faults(tmp_path, GOOD.replace(old, new, 1))
     assert (line, True) in [(where, words in message) for where, message in found]
+
+
+def test_the_word_true_needs_no_quotation_marks(tmp_path: Path) -> None:
+    attention = "attention: {mask: true, segmentation: {targets: true}}"
+    path = tmp_path / "s.yaml"
+    path.write_text(GOOD.replace("epochs: 4", f"epochs: 4\n  {attention}", 1))
+    read = read_sweep(path).sweep.train.attention
+    assert (read.mask, read.segmentation.targets) == ("true", "true")
 
 
 @pytest.mark.parametrize(

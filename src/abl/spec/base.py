@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from types import UnionType
+from typing import Any, ClassVar, Literal, Self, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 
@@ -16,6 +17,8 @@ class Part(BaseModel):
 
     # what `identity_of` leaves out where that is not the default of today
     IDENTITY_DEFAULTS: ClassVar[Mapping[str, Any]] = {}
+    # setting -> another of the block and the value without which it decides nothing
+    DECIDES_WITH: ClassVar[Mapping[str, tuple[str, Any]]] = {}
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, validate_default=True, coerce_numbers_to_str=True
@@ -23,11 +26,16 @@ class Part(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _no_truth_as_number(cls, value: Any, info: ValidationInfo) -> Any:
-        # pydantic would read `epochs: true` as 1
-        wanted = cls.model_fields[info.field_name or ""].annotation
-        if isinstance(value, bool) and wanted in (int, float):
-            raise ValueError(f"a number is wanted, not {value}".lower())
+    def _truth_as_it_was_typed(cls, value: Any, info: ValidationInfo) -> Any:
+        # pydantic would read `epochs: true` as 1, and not know the word of `mask: true`
+        if not isinstance(value, bool):
+            return value
+        kinds = _kinds_of(cls.model_fields[info.field_name or ""].annotation)
+        word = str(value).lower()
+        if bool not in kinds and (kinds == {str} or word in kinds):
+            return word
+        if bool not in kinds and kinds & {int, float}:
+            raise ValueError(f"a number is wanted, not {word}")
         return value
 
     def as_first_spelled(self, identity: dict[str, Any]) -> dict[str, Any]:
@@ -42,14 +50,29 @@ class Part(BaseModel):
         return self.model_validate({**self.model_dump(), **changes})
 
 
+def _kinds_of(annotation: Any) -> set[Any]:
+    """The types that a setting may have, and the words among its values."""
+    if get_origin(annotation) in (Union, UnionType):
+        return set().union(*map(_kinds_of, get_args(annotation)))
+    if get_origin(annotation) is Literal:
+        return set(get_args(annotation))
+    if hasattr(annotation, "__metadata__"):  # Annotated
+        return _kinds_of(annotation.__origin__)
+    return {annotation}
+
+
 def identity_of(part: Part) -> dict[str, Any]:
-    """The settings that decide a result: defaults left out, discriminators always kept.
+    """The settings that decide a result: defaults and what nothing reads left out,
+    discriminators always kept.
 
     A field added later with a default that keeps the old behaviour therefore changes no digest.
     """
     identity: dict[str, Any] = {}
     for name, field in type(part).model_fields.items():
         if field.exclude:  # another spelling of a setting that is there too
+            continue
+        other, needed = part.DECIDES_WITH.get(name, ("", None))
+        if other and getattr(part, other) != needed:
             continue
         value = getattr(part, name)
         default = identity_default(type(part), name)

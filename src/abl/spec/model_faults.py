@@ -92,11 +92,13 @@ def message_of(fault: Any, model: type[Part], place: Place, under: Place) -> str
     if kind == "value_error":
         text = str(fault["ctx"]["error"])
         return f"{name}: {text}" if name else text
+    given = fault["input"]
+    given = str(given).lower() if isinstance(given, bool) else given  # as YAML has it
     said = fault["msg"][0].lower() + fault["msg"][1:]
     if kind == "literal_error":
         words = fault["ctx"]["expected"].replace(" or ", ",").split(",")
         expected = [word.strip(" '") for word in words]
-        return f"{name}: '{fault['input']}' is not known, {nearest(str(fault['input']), expected)}"
+        return f"{name}: '{given}' is not known, {nearest(str(given), expected)}"
     if kind in {"model_type", "dict_type", "model_attributes_type"}:
         said = "a block of key: value is wanted"
     if kind == "string_pattern_mismatch" and (wanted := _description(model, place, under)):
@@ -106,7 +108,8 @@ def message_of(fault: Any, model: type[Part], place: Place, under: Place) -> str
         return f"{name}: a list is wanted: [{fault['input']}]"
     if kind == "too_short":
         return f"{name}: give at least {fault['ctx']['min_length']}"
-    shown = "nothing" if fault["input"] is None else repr(fault["input"])
+    shown = repr(given) if given is fault["input"] else given
+    shown = "nothing" if given is None else shown
     shown = shown if len(shown) < 60 else shown[:57] + "..."
     return f"{name}: {said}, not {shown}{_share_meant(fault)}"
 

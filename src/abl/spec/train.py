@@ -22,6 +22,8 @@ class Optimizer(Part):
     weight_decay: Annotated[float, Field(ge=0)] = Field(0.0, description="Weight decay.")
     momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="Only for sgd.")
 
+    DECIDES_WITH: ClassVar[Mapping[str, tuple[str, Any]]] = {"momentum": ("name", "sgd")}
+
 
 class Schedule(Part):
     """Learning rate over epochs."""
@@ -30,6 +32,10 @@ class Schedule(Part):
     every: Annotated[int, Field(ge=1)] = Field(5, description="step: epochs between drops.")
     factor: Annotated[float, Field(gt=0, le=1)] = Field(0.2, description="step: multiplied by.")
     warmup: Annotated[int, Field(ge=0)] = Field(0, description="Epochs of linear warm-up.")
+
+    DECIDES_WITH: ClassVar[Mapping[str, tuple[str, Any]]] = dict.fromkeys(
+        ("every", "factor"), ("name", "step")
+    )
 
 
 class Augment(Part):
