@@ -56,6 +56,16 @@ def test_other_tables(made: Made) -> None:
     assert shown_table(store, "made", show="cost").rows == ()
 
 
+def test_each_other_table_has_a_label_of_its_own_in_latex(made: Made) -> None:
+    store, _ = made
+    tables = [shown_table(store, "made")]
+    tables += [shown_table(store, "made", show=show) for show in ("settings", "cost", "replicates")]
+    labels = [re.findall(r"\\label{(.+)}", printed(each, "latex")) for each in tables]
+    assert labels == [
+        ["tab:made"], ["tab:made-settings"], ["tab:made-cost"], ["tab:made-replicates"],
+    ]  # fmt: skip
+
+
 def test_subgroups_by_a_column_of_the_data(made: Made) -> None:
     store, _ = made
     data = phantom_dataset(Phantom(patients=40))

@@ -85,6 +85,8 @@ def shown_table(
         if shaped or (metric and not show.startswith(SUBGROUP)):
             raise InputError("--metric, --spread and --intervals are of other tables than --show's")
         other = _other_table(store, outcome, show, metric, per_cent, digits, roots)
+        if show.startswith(IMAGE) or not other.name.startswith(f"{outcome.name}-"):
+            other = replace(other, name=f"{outcome.name}-{show}")  # the label in LaTeX: one each
         if few:
             from abl.report.tables.few_rows import rows_for_terminal
 
