@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from abl.plan.stage import Stage, canonical_json
+from abl.spec.labels import written_value
 
 MOST_SHOWN = 20  # arms of a plan that is printed
 
@@ -60,8 +61,10 @@ class Arm:
 
 
 def _shown(value: Any) -> Any:
-    """A value as a table shows it: lists as their items."""
-    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
+    """A value as a table shows it: lists as their items, blocks as their settings."""
+    if value is None or isinstance(value, Mapping | list | tuple):
+        return written_value(value)
+    return value
 
 
 @dataclass(frozen=True)

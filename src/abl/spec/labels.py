@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import Field, field_validator, model_validator
@@ -55,7 +56,18 @@ class Labels(Part):
 
 
 def written_value(value: Any) -> str:
-    """A value of an axis as one writes it: `true`, `0.5`, `pretrained`, items of lists in a row."""
+    """A value of an axis as one writes it: `true`, `0.5`, `pretrained`, items of lists in a row,
+    blocks as `name sgd, momentum 0.5`.
+    """
+    if value is None:
+        return "none"
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_within(each)}" for name, each in value.items()) or "default"
     return ", ".join(map(written_value, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def _within(value: Any) -> str:
+    text = written_value(value)
+    return f"({text})" if isinstance(value, Mapping | list | tuple) else text
