@@ -10,9 +10,8 @@ from tiny_sweeps import TWO_NETWORKS, write_sweep
 CENTRES = [{"centre": ["A"]}, {"centre": ["B"]}]
 ALONE = {name: TWO_NETWORKS[name] for name in ("study", "splits", "replicates")} | {"options": {}}
 APART = (
-    "where {'centre': ['B']} is scored on other images or units than where {'centre': ['A']}: no "
-    "difference is tested there: give a base, or contrasts, by an axis that leaves these as they "
-    "are"
+    "centre (B) is scored on other images or units than centre (A): no difference is tested there: "
+    "give a base, or contrasts, by an axis that leaves these as they are"
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 from typing import cast
@@ -33,8 +33,7 @@ from abl.spec.yaml_file import Document, yaml_text
 from abl.stages.inputs import Workspace
 from abl.studies.contract import Study, studies, study_named
 from abl.studies.shared.checks import load_problems
-from abl.studies.shared.external import InternalSettings, internal_file
-from abl.studies.shared.idle_axes import idle_axes, with_idle_axes
+from abl.studies.shared.idle_axes import with_idle_axes
 from abl.studies.shared.odd_settings import idle_mask_notes, odd_notes
 from abl.studies.shared.published_protocol import departure_notes, departures_done
 
@@ -70,7 +69,6 @@ class LoadedSweep:
         workspace: Store, data roots, opened data sets.
         root: The mlruns folder.
         shrunk: Whether `--smoke` changed what the file says.
-        setting_notes: What its plan says of settings that change nothing or can hardly be meant.
     """
 
     document: Document
@@ -79,7 +77,6 @@ class LoadedSweep:
     workspace: Workspace
     root: Path
     shrunk: bool = False
-    setting_notes: list[str] = field(default_factory=list, init=False)
 
     def __repr__(self) -> str:
         return f"<LoadedSweep {self.name} ({self.study.name})>"
@@ -104,19 +101,11 @@ class LoadedSweep:
     @cached_property
     def plan(self) -> Plan:
         """Arms, replicates and stages; reads the manifest, executes nothing."""
-        self.use_names()
-        try:
-            plan = self.study.expand(self.file, self.workspace)
-            raise_if_any(self.workspace.problems)
-            if plan.fronts:
-                keep_features(plan, self.file.sweep.resources)
-        except InputError as error:
-            placed = [self.file.placed(problem) for problem in error.problems]
-            raise InputError(placed) from None
+        plan = self._expanded
         plan.notes += [note for opened in self.workspace.opened() for note in opened.mask_notes]
         followed = departures_done(self.file, self.study, plan.arms)
         plan.notes += departure_notes(followed)
-        plan.notes += self.name_notes + self._setting_notes(plan)
+        plan.notes += self.name_notes + self.setting_notes
         plan.notes += dynamics_notes(plan) + bundle_notes(plan)
         unknown = [
             f"{opened.dataset.name}: {note}"
@@ -133,23 +122,32 @@ class LoadedSweep:
         plan.notes[:] = [as_scored(note, scored_part(followed)) for note in plan.notes]
         return plan
 
-    def _setting_notes(self, plan: Plan) -> list[str]:
-        """What is said of settings that change nothing, or can hardly be meant; once a plan."""
-        file, study = self.file, self.study
-        settings = InternalSettings(
-            internal_file(file), study.axes, lambda params: study.meaning(params, file)
-        )
-        sweeps = settings.all_of(plan.arms)
-        idle = [] if file.sweep.search else idle_axes(plan, sweeps, study.axes, self.workspace.data)
-        of_data = [note for each in self.workspace.opened() for note in each.dataset.notes]
+    @cached_property
+    def _expanded(self) -> Plan:
+        """The plan as its study makes it, without what is said of the whole sweep."""
+        self.use_names()
+        try:
+            plan = self.study.expand(self.file, self.workspace)
+            raise_if_any(self.workspace.problems)
+            if plan.fronts:
+                keep_features(plan, self.file.sweep.resources)
+        except InputError as error:
+            placed = [self.file.placed(problem) for problem in error.problems]
+            raise InputError(placed) from None
+        return plan
+
+    @cached_property
+    def setting_notes(self) -> list[str]:
+        """What its plan says of settings that change nothing, or can hardly be meant."""
+        file, plan, opened = self.file, self._expanded, self.workspace.opened()
+        of_data = [note for each in opened for note in each.dataset.notes]
         no_use = dict.fromkeys(note for note in of_data if CHANGES_NOTHING in note)
-        self.setting_notes = [
+        return [
             *unread_settings(file.sweep, file.places.lines),
             *reset_notes(file.sweep, file.places.lines),
-            *with_idle_axes(idle, [*no_use, *idle_mask_notes(self.workspace.opened())]),
-            *odd_notes(sweeps, self.workspace),
+            *with_idle_axes(plan.idle, [*no_use, *idle_mask_notes(opened)]),
+            *odd_notes(plan.sweeps, self.workspace),
         ]
-        return self.setting_notes
 
     @property
     def name_notes(self) -> list[str]:

@@ -6,10 +6,13 @@ import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from abl.plan.stage import Stage, canonical_json
 from abl.spec.labels import written_value
+
+if TYPE_CHECKING:
+    from abl.spec.sweep import Sweep
 
 MOST_SHOWN = 20  # arms of a plan that is printed
 
@@ -115,6 +118,8 @@ class Plan:
             class activation maps). They are of no cell: what they say decides nothing.
         without: Position of an arm -> why it has no cells.
         dynamics: Digest of a training -> bytes of the logits by epoch that it keeps.
+        sweeps: The settings of each arm, without external centres.
+        idle: Axes that change no prediction.
     """
 
     stages: dict[str, Stage] = field(default_factory=dict)
@@ -127,6 +132,8 @@ class Plan:
     beside: dict[str, dict[str, str]] = field(default_factory=dict)
     without: dict[int, str] = field(default_factory=dict)
     dynamics: dict[str, int] = field(default_factory=dict)
+    sweeps: list[Sweep] = field(default_factory=list)
+    idle: list[str] = field(default_factory=list)
 
     def __repr__(self) -> str:
         kinds = Counter(stage.kind for stage in self.stages.values())

@@ -121,10 +121,20 @@ _NO_SHARES = ("momentum",)  # below 1, and never said in per cent
 def _share_meant(fault: Any) -> str:
     """Of a share that is given in per cent, or a difference in points: what to write."""
     bounds, name = fault.get("ctx", {}), fault["loc"][-1] if fault["loc"] else ""
-    given = _PER_CENT.fullmatch(str(fault["input"]))
     is_share = 1 in (bounds.get("lt"), bounds.get("le"))
     is_other = name in _NO_SHARES or "or" in fault  # such as a number or a word
-    if given is None or is_other or not (given[2] or is_share):
+    return "" if is_other else share_meant(fault["input"], str(name), is_share=is_share)
+
+
+def share_meant(value: object, name: str, *, is_share: bool = True) -> str:
+    """`: write 0.02 for 2 points` of a margin of 2; "" of what is no number in per cent.
+
+    Args:
+        name: Of the setting.
+        is_share: Else a value without a sign of per cent is none.
+    """
+    given = _PER_CENT.fullmatch(f"{value:g}" if isinstance(value, float) else str(value))
+    if given is None or not (given[2] or is_share):
         return ""
     per_cent = float(given[1])
     if not 0 < per_cent <= 100:

@@ -9,7 +9,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from abl.spec.attention import looks_at_mask
+from abl.spec.base import Part
+from abl.spec.labels import written_value
 from abl.spec.sweep import Sweep
+from abl.spec.train import Optimizer, Schedule
 
 Place = tuple[str | int, ...]
 
@@ -38,6 +41,14 @@ class Needed(NamedTuple):
     wanted: str
 
 
+def _decides_with(block: str, part: type[Part]) -> dict[str, tuple[Needed, ...]]:
+    """What the settings of a block need, as its identity has it."""
+    return {
+        f"{block}.{name}": (Needed(f"{block}.{other}", _is(needed), str(needed)),)
+        for name, (other, needed) in part.DECIDES_WITH.items()
+    }
+
+
 _ATTENTION = "train.attention"
 _MODULES = Needed(f"{_ATTENTION}.variant", lambda value: value != "none", "serial, se, cbam, ...")
 _GUIDED = Needed(
@@ -47,9 +58,8 @@ _BRANCH = (_GUIDED, Needed(f"{_ATTENTION}.mask", _is("predicted"), "predicted"))
 
 # setting -> what must hold in some arm for it to be read
 READ_IF: dict[str, tuple[Needed, ...]] = {
-    "train.optimizer.momentum": (Needed("train.optimizer.name", _is("sgd"), "sgd"),),
-    "train.schedule.every": (Needed("train.schedule.name", _is("step"), "step"),),
-    "train.schedule.factor": (Needed("train.schedule.name", _is("step"), "step"),),
+    **_decides_with("train.optimizer", Optimizer),
+    **_decides_with("train.schedule", Schedule),
     "train.spp_levels": (Needed("train.head", _is("spp"), "spp"),),
     "train.frozen_precision": (Needed("train.frozen", _is_positive, "1 or more"),),
     f"{_ATTENTION}.points": (_MODULES,),
@@ -111,7 +121,7 @@ def unread_settings(sweep: Sweep, written: Collection[Place]) -> list[str]:
         lacking = _lacking(path, sweep, values) if tuple(path.split(".")) in written else None
         if lacking is not None:
             value = at_path(values, path)
-            shown = "" if isinstance(value, Mapping) else f": {shown_word(value)}"
+            shown = "" if isinstance(value, Mapping) else f": {written_value(value)}"
             told = f"{_only_if(lacking, values)}: leave it out, or change {lacking.decisive}"
             found.append(f"{path}{shown} {CHANGES_NOTHING}: {told}")
     return found
@@ -190,7 +200,9 @@ def _given_again(sweep: Sweep) -> Iterator[tuple[Place, str]]:
             values = dict(zip(block, combination, strict=True))
             arm = json.dumps(values, sort_keys=True)
             if arm in mine or arm in first:
-                words = ", ".join(f"{axis}: {shown_word(value)}" for axis, value in values.items())
+                words = ", ".join(
+                    f"{axis}: {written_value(value)}" for axis, value in values.items()
+                )
                 before = "this block" if arm in mine else f"block {first[arm] + 1}"
                 yield ("arms", at), f"arms: {{{words}}} is there already, in {before}: take one out"
                 break
@@ -200,7 +212,3 @@ def _given_again(sweep: Sweep) -> Iterator[tuple[Place, str]]:
 
 def listed_values(values: Any) -> list[Any]:
     return list(values) if isinstance(values, list | tuple) else [values]
-
-
-def shown_word(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -11,8 +11,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from abl.spec.labels import written_value
 from abl.spec.model_faults import model_at
-from abl.spec.pointless import READ_IF, Place, at_path, listed_values, shown_word
+from abl.spec.pointless import READ_IF, Place, at_path, listed_values
 from abl.spec.sweep import Sweep
 
 
@@ -65,7 +66,7 @@ def _reset(
         needed = READ_IF.get(f"{path}.{setting}", ())
         own = [each for each in needed if each.decisive.startswith(f"{path}.")]
         if all(each.holds(at_path(meant, each.decisive[len(path) + 1 :])) for each in own):
-            yield f"{setting}, that is {shown_word(mine)} and not {shown_word(files)}"
+            yield f"{setting}, that is {written_value(mine)} and not {written_value(files)}"
 
 
 def _names(block: Any, inner: list[str]) -> bool:

@@ -19,6 +19,7 @@ from abl.decide.readers.rater_estimates import (
     ReaderStatistic,
 )
 from abl.errors import Problem, nearest, raise_if_any
+from abl.spec.model_faults import share_meant
 
 
 @dataclass(frozen=True)
@@ -102,8 +103,7 @@ class ReadersAsked:
         ]
         if self.margin is not None and not 0 < self.margin < 1:
             said = f"--margin {self.margin:g}: give a difference between 0 and 1"
-            meant = f", as {self.margin / 100:g} for {self.margin:g} points"
-            problems.append(said + (meant if 1 <= self.margin <= 100 else ""))
+            problems.append(said + share_meant(self.margin, "margin"))
         if self.classes is not None:
             problems += class_name_problems(self.classes)
         problems += self._of_size()

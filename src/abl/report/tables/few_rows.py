@@ -58,9 +58,7 @@ def rows_for_terminal(table: Table, outcome: Outcome, show: str) -> Table:
     for key in _first(outcome):
         if not kept or sum(sizes[each] for each in kept) + sizes[key] <= MOST:
             kept.add(key)
-    rows = tuple(
-        row for row, key in zip(table.rows, of_rows, strict=True) if key in kept
-    )  # fmt: skip
+    rows = tuple(row for row, key in zip(table.rows, of_rows, strict=True) if key in kept)
     arms = len(kept & set(of_rows))
     said = (
         f"{len(rows)} of {count:,} rows: {counted(arms, 'arm')} of {len(sizes):,}, base and best, "

@@ -155,9 +155,8 @@ class MaskGuidedStudy(SingleNetwork):
         unknown = [name for name in options.show if name not in set(data.frame["image"])]
         said = [f"options.show: no image '{name}' in {data.name}" for name in unknown]
         raise_if_any([file.problem(text, "options", "show") for text in said])
-        sweeps = self.settings(inner).all_of(plan.arms)
         for cell in plan.cells:
-            add_activation(plan, workspace, sweeps[cell.arm], cell, cell.uses[ROLE])
+            add_activation(plan, workspace, plan.sweeps[cell.arm], cell, cell.uses[ROLE])
         return plan
 
     def analyse(self, file: SweepFile, plan: Plan, workspace: Workspace) -> Analysis:

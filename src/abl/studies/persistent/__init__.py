@@ -131,12 +131,10 @@ class PersistentStudy(SingleNetwork):
     def expand(self, file: SweepFile, workspace: Workspace) -> Plan:
         """As of one network; arms without some images have their inner trainings beside."""
         plan = super().expand(file, workspace)
-        inner = internal_file(file)
-        sweeps = [internal_sweep(each) for each in self.settings(inner).all_of(plan.arms)]
-        refuse_unknown_columns(file, sweeps, workspace)
+        refuse_unknown_columns(file, plan.sweeps, workspace)
         plan.notes += exclusion_notes(plan)
         if options_of(file, Options).maps:
-            plan.notes += add_maps(plan, workspace, sweeps)
+            plan.notes += add_maps(plan, workspace, plan.sweeps)
         return plan
 
     def cutoffs(

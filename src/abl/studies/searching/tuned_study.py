@@ -63,12 +63,10 @@ class TunedStudy:
     def expand(self, file: SweepFile, workspace: Workspace) -> Plan:
         """The arms with the file's settings; tuned ones stand beside them, still empty."""
         plan = self.inner.expand(plain_file(file), workspace)
-        fixed = plan.arms
-        plan.arms = [
-            with_settings(arm, settings)
-            for arm in fixed
-            for settings in (FIXED_SETTINGS, TUNED_SETTINGS)
-        ]
+        fixed, both = plan.arms, (FIXED_SETTINGS, TUNED_SETTINGS)
+        plan.arms = [with_settings(arm, settings) for arm in fixed for settings in both]
+        plan.sweeps = [sweep for sweep in plan.sweeps for _ in both]
+        plan.idle = []  # of what is searched nothing is known yet
         plan.cells = [PlannedCell(2 * c.arm, c.replicate, c.uses) for c in plan.cells]
         plan.notes += search_notes(file, self.inner, plan)
         self._asked = plan.asked

@@ -16,7 +16,6 @@ from abl.plan.graph import Arm, Plan
 from abl.plan.stage import canonical_json
 from abl.spec.data import Data
 from abl.spec.pointless import CHANGES_NOTHING
-from abl.spec.sweep import Sweep
 from abl.stages.inputs import OpenData
 from abl.studies.contract import StudyAxis
 
@@ -26,14 +25,12 @@ _OF_UNITS = ("image", "label", "patient", "nodule", UNIT_LABEL)
 
 def idle_axes(
     plan: Plan,
-    sweeps: Sequence[Sweep],
     axes: Sequence[StudyAxis],
     opened: Callable[[Data], OpenData],
 ) -> list[str]:
     """Axes of settings that change nothing, of a plan with its cells.
 
     Args:
-        sweeps: As each arm sees it, without external centres.
         axes: The study's own.
         opened: The data set of a data block.
     """
@@ -62,7 +59,7 @@ def idle_axes(
     def predictions(at: int) -> object:
         if at not in found:
             used = [(cell.replicate, sorted(cell.uses.items())) for cell in cells[at]]
-            found[at] = (used, *scored(sweeps[at].data))
+            found[at] = (used, *scored(plan.sweeps[at].data))
         return found[at]
 
     return [

@@ -8,6 +8,7 @@ from abl.data.checks.idle_settings import names_no_nodules, no_nodules
 from abl.data.tables.rows import MOST_NAMED
 from abl.data.tables.words import role_named
 from abl.report.labels import counted
+from abl.spec.labels import written_value
 from abl.spec.pointless import CHANGES_NOTHING
 from abl.spec.splits import Splits
 from abl.spec.sweep import Sweep
@@ -15,9 +16,7 @@ from abl.spec.train import Train
 from abl.stages.inputs import OpenData, Workspace
 
 SPLIT = "split"  # the column that says what each image is for
-LITTLE = (
-    0.2  # of the patients are few to train on, where a test and a validation set have the others
-)
+LITTLE = 0.2  # of the patients, to train on: the test and validation sets have the others
 
 
 def odd_notes(sweeps: Iterable[Sweep], workspace: Workspace) -> list[str]:
@@ -115,9 +114,6 @@ def idle_mask_notes(opened: Sequence[OpenData]) -> list[str]:
         }
         for setting, value in given.items():
             if value is not None:
-                shown = (
-                    ", ".join(map(str, value)) if isinstance(value, tuple) else str(value).lower()
-                )
                 said = f"no arm reads masks of {name}: leave it out"
-                notes[f"{setting}: {shown} {CHANGES_NOTHING}: {said}"] = None
+                notes[f"{setting}: {written_value(value)} {CHANGES_NOTHING}: {said}"] = None
     return list(notes)

@@ -63,17 +63,15 @@ CUTOFF = "cutoff"  # what a study that chooses one notes of each replicate
 TrainedBy = Callable[[int, Replicate], str]
 
 
-def same_network_notes(plan: Plan, sweep: Sweep, idle: Collection[str]) -> list[str]:
-    """A sentence for arms whose settings come to the same trainings.
-
-    Args:
-        idle: Axes of which it is said that they change nothing.
+def same_network_notes(plan: Plan, sweep: Sweep) -> list[str]:
+    """A sentence for arms whose settings come to the same trainings, but for axes of which it is
+    said that they change nothing.
     """
     by_networks: dict[tuple[str, ...], dict[str, str]] = {}
     named = planned_words(plan.arms, sweep.name, sweep.labels)
     for arm, words, cells in zip(plan.arms, named, plan.cells_by_arm(), strict=True):
         networks = tuple(cell.uses[ROLE] for cell in cells)
-        others = {axis: value for axis, value in arm.params.items() if axis not in idle}
+        others = {axis: value for axis, value in arm.params.items() if axis not in plan.idle}
         by_networks.setdefault(networks, {}).setdefault(
             canonical_json(sorted(others.items())), words
         )
@@ -191,8 +189,9 @@ class SingleNetwork(Study):
         file, sweeps = internal_file(file), [internal_sweep(sweep) for sweep in given]
         open_data(workspace, [sweep.data for sweep in (file.sweep, *sweeps)])
         plan = Plan(
-            arms=arms.arms, replicates=all_replicates(file.sweep.splits, file.sweep.replicates)
-        )
+            arms=arms.arms, replicates=all_replicates(file.sweep.splits, file.sweep.replicates),
+            sweeps=sweeps,
+        )  # fmt: skip
         opened = workspace.data(file.sweep.data)
         refuse_equal_repeats(file, opened)
         tested = test_sets(sweeps, workspace.data, plan.replicates)
@@ -214,8 +213,8 @@ class SingleNetwork(Study):
                 behind = plan.stages[digest].inputs.values()
                 plan.asked += 1 + sum(max(1, len(plan.stages[each].inputs)) for each in behind)
                 external.add(plan, sweep, digest)
-        idle = idle_axes(plan, sweeps, self.axes, workspace.data)
-        plan.notes += same_network_notes(plan, file.sweep, idle)
+        plan.idle = idle_axes(plan, self.axes, workspace.data)
+        plan.notes += same_network_notes(plan, file.sweep)
         return plan
 
     def validated(

@@ -39,6 +39,7 @@ from abl.studies.shared.external import (
     InternalSettings,
     internal_file,
 )
+from abl.studies.shared.idle_axes import idle_axes
 from abl.studies.shared.plan_notes import apart_notes, replicate_notes, test_sets
 from abl.studies.shared.predictions import Predictions
 from abl.studies.shared.thresholds import (
@@ -151,8 +152,9 @@ class TwoStep(Study):
         sweeps = settings.all_of(arms.arms)
         open_data(workspace, [sweep.data for sweep in (file.sweep, *sweeps)])
         plan = Plan(
-            arms=arms.arms, replicates=all_replicates(file.sweep.splits, file.sweep.replicates)
-        )
+            arms=arms.arms, replicates=all_replicates(file.sweep.splits, file.sweep.replicates),
+            sweeps=sweeps,
+        )  # fmt: skip
         if arms.cells > len(arms.arms):
             plan.notes.append(
                 f"{arms.cells} combinations of axis values are {len(arms.arms)} arms: rules that "
@@ -207,6 +209,7 @@ class TwoStep(Study):
                     if role != "select":
                         external.add(plan, sweep, digest)
         add_maps_of_changes(plan, workspace, settings, [known[id(sweep)] for sweep in sweeps])
+        plan.idle = idle_axes(plan, self.axes, workspace.data)
         return plan
 
     def validated(
